@@ -1,0 +1,51 @@
+#include "nn/layers.h"
+
+#include <ATen/ATen.h>
+
+namespace latentray::nn {
+
+LinearImpl::LinearImpl(int64_t in_features, int64_t out_features, bool with_bias) {
+  weight = register_parameter("weight", at::empty({out_features, in_features}), false);
+  if (with_bias) bias = register_parameter("bias", at::empty({out_features}), false);
+}
+
+Tensor LinearImpl::forward(const Tensor& x) { return at::linear(x, weight, bias); }
+
+Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel_size,
+                       int64_t stride, int64_t padding, bool with_bias)
+    : stride_(stride), padding_(padding) {
+  weight = register_parameter(
+      "weight", at::empty({out_channels, in_channels, kernel_size, kernel_size}), false);
+  if (with_bias) bias = register_parameter("bias", at::empty({out_channels}), false);
+}
+
+Tensor Conv2dImpl::forward(const Tensor& x) {
+  return at::conv2d(x, weight, bias, {stride_, stride_}, {padding_, padding_});
+}
+
+GroupNormImpl::GroupNormImpl(int64_t num_groups, int64_t num_channels, double eps)
+    : num_groups_(num_groups), eps_(eps) {
+  weight = register_parameter("weight", at::empty({num_channels}), false);
+  bias = register_parameter("bias", at::empty({num_channels}), false);
+}
+
+Tensor GroupNormImpl::forward(const Tensor& x) {
+  return at::group_norm(x, num_groups_, weight, bias, eps_);
+}
+
+LayerNormImpl::LayerNormImpl(int64_t features, double eps) : eps_(eps) {
+  weight = register_parameter("weight", at::empty({features}), false);
+  bias = register_parameter("bias", at::empty({features}), false);
+}
+
+Tensor LayerNormImpl::forward(const Tensor& x) {
+  return at::layer_norm(x, {weight.size(0)}, weight, bias, eps_);
+}
+
+EmbeddingImpl::EmbeddingImpl(int64_t num_embeddings, int64_t embedding_dim) {
+  weight = register_parameter("weight", at::empty({num_embeddings, embedding_dim}), false);
+}
+
+Tensor EmbeddingImpl::forward(const Tensor& ids) { return at::embedding(weight, ids); }
+
+}  // namespace latentray::nn

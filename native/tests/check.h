@@ -1,0 +1,40 @@
+// The native test program's few tools: register a test, compare with a golden tensor, print a line each.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <functional>
+#include <string>
+
+#include "weights/safetensors.h"
+
+namespace latentray::test {
+
+struct Registration {
+  Registration(const char* name, std::function<void()> body);
+};
+
+// ../shared/golden, or the folder that LATENTRAY_GOLDEN names. Tests skip when it is absent.
+std::string golden(const std::string& relative);
+
+void expect(bool condition, const std::string& what);
+
+// ‖actual − expected‖ / ‖expected‖ ≤ tolerance, and the same shape.
+void expect_close(const at::Tensor& actual, const at::Tensor& expected, double tolerance,
+                  const std::string& what);
+
+// `body` throws Error with this code.
+void expect_error(const std::string& code, const std::function<void()>& body);
+
+std::string read_text(const std::string& path);
+
+}  // namespace latentray::test
+
+#define LATENTRAY_TEST_NAME_(line) latentray_test_##line
+#define LATENTRAY_TEST_NAME(line) LATENTRAY_TEST_NAME_(line)
+// TEST("a sentence") { … }
+#define TEST(name)                                                                         \
+  static void LATENTRAY_TEST_NAME(__LINE__)();                                             \
+  static const ::latentray::test::Registration LATENTRAY_TEST_NAME(r_##__LINE__)(name,     \
+                                                                                 LATENTRAY_TEST_NAME(__LINE__)); \
+  static void LATENTRAY_TEST_NAME(__LINE__)()

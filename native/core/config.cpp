@@ -67,7 +67,7 @@ bool Config::has(const std::string& key) const {
 template <class T>
 T Config::get(const std::string& key, T fallback, const char* expected) const {
   if (!has(key)) return fallback;
-  const json& value = json_.at(key);
+  const nlohmann::json& value = json_.at(key);
   if (!holds<T>(value)) reject(key, expected);
   return value.get<T>();
 }

@@ -30,11 +30,10 @@ std::string read_text(const std::string& path);
 
 }  // namespace latentray::test
 
-#define LATENTRAY_TEST_NAME_(line) latentray_test_##line
-#define LATENTRAY_TEST_NAME(line) LATENTRAY_TEST_NAME_(line)
 // TEST("a sentence") { … }
-#define TEST(name)                                                                         \
-  static void LATENTRAY_TEST_NAME(__LINE__)();                                             \
-  static const ::latentray::test::Registration LATENTRAY_TEST_NAME(r_##__LINE__)(name,     \
-                                                                                 LATENTRAY_TEST_NAME(__LINE__)); \
-  static void LATENTRAY_TEST_NAME(__LINE__)()
+#define TEST(name) LATENTRAY_TEST(name, __LINE__)
+#define LATENTRAY_TEST(name, line) LATENTRAY_TEST_AT(name, line)
+#define LATENTRAY_TEST_AT(name, line)                                                    \
+  static void test_at_##line();                                                          \
+  static const ::latentray::test::Registration registered_at_##line(name, &test_at_##line); \
+  static void test_at_##line()

@@ -1,0 +1,73 @@
+#include "environment.h"
+
+namespace latentray::binding {
+
+Mailbox::Mailbox(Napi::Env env)
+    : function_(Napi::ThreadSafeFunction::New(
+          env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "latentray",
+          /*maxQueueSize=*/0, /*initialThreadCount=*/1)) {
+  function_.Unref(env);
+}
+
+void Mailbox::post(std::function<void(Napi::Env)> task) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return;
+  auto* boxed = new std::function<void(Napi::Env)>(std::move(task));
+  const napi_status status =
+      function_.NonBlockingCall(boxed, [](Napi::Env env, Napi::Function, auto* pending) {
+        const std::unique_ptr<std::function<void(Napi::Env)>> owned(pending);
+        // Node hands a null environment over what is left in the queue at its end.
+        if (static_cast<napi_env>(env) != nullptr) (*owned)(env);
+      });
+  if (status != napi_ok) delete boxed;
+}
+
+void Mailbox::keep_alive(Napi::Env env, bool keep) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return;
+  keep ? function_.Ref(env) : function_.Unref(env);
+}
+
+void Mailbox::close() {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return;
+  closed_ = true;
+  function_.Abort();
+}
+
+Environment::Environment(Napi::Env env) : mailbox_(std::make_shared<Mailbox>(env)) {}
+
+Environment::~Environment() { shut_down(); }
+
+Environment& Environment::of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+
+Executor& Environment::executor(const std::string& lane) {
+  auto& executor = executors_[lane];
+  if (!executor) executor = std::make_unique<Executor>();
+  return *executor;
+}
+
+void Environment::job_started(Napi::Env env) {
+  // ThreadSafeFunction's Ref is a flag, not a count.
+  if (pending_jobs_++ == 0) mailbox_->keep_alive(env, true);
+}
+
+void Environment::job_settled(Napi::Env env) {
+  if (--pending_jobs_ == 0) mailbox_->keep_alive(env, false);
+}
+
+void Environment::shut_down() {
+  if (shut_down_) return;
+  shut_down_ = true;
+  for (auto& [lane, executor] : executors_) executor->cancel_all();
+  executors_.clear();
+  mailbox_->close();
+}
+
+void Environment::adjust_memory(Napi::Env env, int64_t bytes, int64_t tensors) {
+  live_bytes_ += bytes;
+  live_tensors_ += tensors;
+  Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
+}
+
+}  // namespace latentray::binding

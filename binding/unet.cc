@@ -1,0 +1,81 @@
+#include "unet.h"
+
+#include <ATen/ATen.h>
+
+#include "arguments.h"
+#include "job.h"
+#include "model_source.h"
+#include "models/load_unet.h"
+#include "tensor.h"
+
+namespace latentray::binding {
+
+namespace {
+
+// loadUNet(source, token)
+Napi::Value load_unet_job(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const ModelSource source(info);
+    return start_job(
+        info.Env(), "io", source.token,
+        [source] { return load_unet(source.config(), source.state(), source.options); },
+        [](Napi::Env env, UNet2DConditionModel model) {
+          return UNetObject::create(env, std::move(model));
+        });
+  });
+}
+
+// unetForward(unet, sample, timesteps: number[], encoderHiddenStates, mask | null, token)
+Napi::Value unet_forward(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto model = UNetObject::payload_of(info[0]);
+    UNetConditions conditions;
+    conditions.encoder_attention_mask = optional_tensor_argument(info[4]);
+    const std::string lane = lane_of(*model);
+    return start_job(
+        info.Env(), lane, cancel_token_argument(info[5]),
+        [model, sample = tensor_argument(info[1]),
+         timesteps = numbers_argument(info[2], "timestep"), states = tensor_argument(info[3]),
+         conditions]() mutable {
+          return model->forward(sample, at::tensor(timesteps, at::kDouble), states, conditions);
+        },
+        tensor_to_js);
+  });
+}
+
+}  // namespace
+
+Napi::Function UNetObject::define(Napi::Env env) {
+  return DefineClass(env, kName,
+                     {InstanceAccessor<&UNetObject::device>("device"),
+                      InstanceAccessor<&UNetObject::dtype>("dtype"),
+                      InstanceAccessor<&UNetObject::options>("options"),
+                      InstanceAccessor("disposed", &UNetObject::disposed, nullptr),
+                      InstanceMethod("dispose", &UNetObject::dispose)});
+}
+
+int64_t UNetObject::bytes_of(const UNet2DConditionModel& model) { return parameter_bytes(*model.ptr()); }
+
+void UNetObject::export_functions(Napi::Env env, Napi::Object exports) {
+  exports.Set("loadUNet", Napi::Function::New<load_unet_job>(env));
+  exports.Set("unetForward", Napi::Function::New<unet_forward>(env));
+}
+
+Napi::Value UNetObject::device(const Napi::CallbackInfo& info) {
+  return device_property(info.Env(), *payload().ptr());
+}
+
+Napi::Value UNetObject::dtype(const Napi::CallbackInfo& info) {
+  return dtype_property(info.Env(), *payload().ptr());
+}
+
+Napi::Value UNetObject::options(const Napi::CallbackInfo& info) {
+  const auto& options = payload()->options();
+  auto result = Napi::Object::New(info.Env());
+  result.Set("inChannels", static_cast<double>(options.in_channels));
+  result.Set("outChannels", static_cast<double>(options.out_channels));
+  result.Set("crossAttentionDim", static_cast<double>(options.cross_attention_dim));
+  return result;
+}
+
+}  // namespace latentray::binding

@@ -1,0 +1,13 @@
+#include "models/load_unet.h"
+
+namespace latentray {
+
+UNet2DConditionModel load_unet(const Config& config, const StateDict& state,
+                               const LoadOptions& options) {
+  UNet2DConditionModel model(UNet2DConditionOptions::from_config(config));
+  load_state_dict(*model, state, options);
+  model->eval();
+  return model;
+}
+
+}  // namespace latentray

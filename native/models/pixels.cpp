@@ -1,0 +1,31 @@
+#include "models/pixels.h"
+
+#include <ATen/ATen.h>
+
+#include "core/error.h"
+
+namespace latentray {
+
+at::Tensor to_unit_range(const at::Tensor& pixels) {
+  return (pixels / 2 + 0.5).clamp(0, 1).to(at::kFloat);
+}
+
+at::Tensor to_bytes(const at::Tensor& pixels) {
+  LATENTRAY_CHECK(pixels.dim() == 4, "ERR_SHAPE", "pixels: expected shape [N, C, H, W], received ",
+                  pixels.sizes());
+  return (to_unit_range(pixels) * 255).round().to(at::kByte).permute({0, 2, 3, 1}).contiguous();
+}
+
+at::Tensor to_grey_bytes(const at::Tensor& pixels) {
+  LATENTRAY_CHECK(pixels.dim() == 4, "ERR_SHAPE", "pixels: expected shape [N, C, H, W], received ",
+                  pixels.sizes());
+  return to_bytes(pixels.mean(1, /*keepdim=*/true));
+}
+
+at::Tensor from_bytes(const at::Tensor& bytes) {
+  LATENTRAY_CHECK(bytes.dim() == 4 && bytes.scalar_type() == at::kByte, "ERR_SHAPE",
+                  "bytes: expected uint8 of shape [N, H, W, C], received ", bytes.sizes());
+  return (bytes.permute({0, 3, 1, 2}).to(at::kFloat) / 127.5 - 1).contiguous();
+}
+
+}  // namespace latentray

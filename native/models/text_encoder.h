@@ -1,0 +1,58 @@
+// What every text encoder is to its callers, whichever architecture a folder holds.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/config.h"
+#include "nn/layers.h"
+#include "weights/state_dict.h"
+
+namespace latentray {
+
+struct TextInputs {
+  at::Tensor input_ids;  // [N, L] int64
+  // [N, L], 0 where there is padding.
+  std::optional<at::Tensor> attention_mask = std::nullopt;
+  // [N, L] int64, for encoders that know segments.
+  std::optional<at::Tensor> token_type_ids = std::nullopt;
+  bool output_hidden_states = false;
+};
+
+struct TextEncoding {
+  at::Tensor last_hidden_state;  // [N, L, C]
+  // When asked for: the embeddings, then every layer's output.
+  std::vector<at::Tensor> hidden_states;
+  // [N, C], where the model has a pooler.
+  std::optional<at::Tensor> pooler_output;
+  // [N, P], where the model has a head into the space that it shares with images.
+  std::optional<at::Tensor> projection;
+};
+
+class TextEncoder : public torch::nn::Module {
+ public:
+  // ERR_SHAPE, ERR_DTYPE or ERR_INVALID_ARG (an id outside the vocabulary) name what is wrong.
+  virtual TextEncoding forward(const TextInputs& inputs) = 0;
+
+  // What a U-Net is conditioned on without the last `skip` layers; needs the hidden states.
+  virtual at::Tensor skip_layers(const TextEncoding& encoding, int64_t skip) = 0;
+
+  virtual int64_t hidden_size() const = 0;
+  virtual int64_t max_length() const = 0;
+  virtual nn::Embedding token_embedding() = 0;
+};
+
+// The mean over the tokens whose mask is not 0, special ones included: [N, L, C], [N, L] → [N, C].
+at::Tensor mean_pool(const at::Tensor& hidden, const at::Tensor& attention_mask);
+
+// The encoder that `config` ("model_type") describes, with the weights of `state`. Parts that some
+// checkpoints of an architecture have and others lack (pooler, projection) follow from the keys.
+// The module is in evaluation mode.
+std::shared_ptr<TextEncoder> load_text_encoder(const Config& config, StateDict state,
+                                               const LoadOptions& options);
+
+}  // namespace latentray

@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { LatentrayError, version } from '../index.js';
+import { registerDemoCommand } from './demo-command.js';
+import { registerDoctorCommand } from './doctor-command.js';
+import { registerGenerateCommand } from './generate-command.js';
+import { registerReconstructCommand } from './reconstruct-command.js';
+
+const program = new Command('latentray')
+  .description('Latent diffusion for medical imaging. Research use only; not a medical device.')
+  .version(version.latentray)
+  .showHelpAfterError();
+registerGenerateCommand(program);
+registerReconstructCommand(program);
+registerDemoCommand(program);
+registerDoctorCommand(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // What a user can act on is a sentence; anything else is a defect and shows its stack.
+  const expected = LatentrayError.isInstance(error);
+  process.stderr.write(`${expected ? `${error.code}: ${error.message}` : (error as Error)?.stack}\n`);
+  process.exitCode = 1;
+}

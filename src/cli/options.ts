@@ -1,0 +1,38 @@
+import { InvalidArgumentError } from 'commander';
+
+/** A whole number, for commander. */
+export function integer(text: string): number {
+  if (!/^-?\d+$/.test(text)) throw new InvalidArgumentError('expected a whole number.');
+  return Number(text);
+}
+
+/** A number, for commander. */
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) {
+    throw new InvalidArgumentError('expected a number.');
+  }
+  return value;
+}
+
+/** Seeds from 0 to 2⁶⁴ − 1, separated by commas. */
+export function seeds(text: string): bigint[] {
+  const parts = text.split(',');
+  if (!parts.every((part) => /^\d+$/.test(part))) {
+    throw new InvalidArgumentError('expected whole numbers separated by commas.');
+  }
+  return parts.map(BigInt);
+}
+
+/** Ctrl-C stops the work within a step; a second one ends the process at once. */
+export function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  process.once('SIGINT', () => controller.abort(new Error('interrupted')));
+  return controller.signal;
+}
+
+/** Results as JSON on stdout; seeds are beyond what JSON numbers hold. */
+export function printJson(value: unknown): void {
+  const text = JSON.stringify(value, (_, item) => (typeof item === 'bigint' ? String(item) : item), 2);
+  process.stdout.write(`${text}\n`);
+}

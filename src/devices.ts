@@ -1,0 +1,58 @@
+import { invalidArgument } from './errors.js';
+import { addon } from './native/addon.js';
+import { packageVersion } from './native/package-root.js';
+
+/** A device that models can be loaded to. */
+export interface DeviceInfo {
+  /** `'cpu'` or `'cuda:N'`. */
+  readonly name: string;
+  readonly type: 'cpu' | 'cuda';
+}
+
+/** The devices of this machine that LibTorch can use. */
+export function devices(): DeviceInfo[] {
+  return addon().devices();
+}
+
+/** Whether LibTorch has CUDA and sees a CUDA device. */
+export function cudaIsAvailable(): boolean {
+  return devices().some(({ type }) => type === 'cuda');
+}
+
+/**
+ * How many threads one operation may use on the CPU, for every model of this process.
+ *
+ * @param threads a positive integer. LibTorch's own choice is the number of physical cores.
+ */
+export function setThreads(threads: number): void {
+  if (!Number.isSafeInteger(threads) || threads < 1 || threads > 1024) {
+    throw invalidArgument('threads', 'an integer from 1 to 1024', threads);
+  }
+  addon().setThreads(threads);
+}
+
+/** What {@link setThreads} set, or LibTorch's own choice. */
+export function getThreads(): number {
+  return addon().getThreads();
+}
+
+/** Native memory that tensors and models of this thread hold now. */
+export function nativeMemory(): { tensors: number; bytes: number } {
+  return addon().nativeMemory();
+}
+
+/** Versions of what runs here; reading `libtorch` or `cuda` loads the addon. */
+export const version = {
+  /** This package. */
+  get latentray(): string {
+    return packageVersion;
+  },
+  /** The LibTorch that the addon was built for. */
+  get libtorch(): string {
+    return addon().version().libtorch;
+  },
+  /** Whether this LibTorch has CUDA. */
+  get cuda(): boolean {
+    return addon().version().cuda;
+  },
+};

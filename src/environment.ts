@@ -1,0 +1,48 @@
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { invalidArgument } from './errors.js';
+import { packageRoot } from './native/package-root.js';
+
+const { cacheFolder } = createRequire(join(packageRoot, 'package.json'))(
+  './scripts/find-libtorch.cjs',
+) as { cacheFolder(environment: Variables): string };
+
+/** Environment variables by name. */
+export type Variables = Record<string, string | undefined>;
+
+/** What the environment asks for; options given in code go before it. docs/environment.md has the table. */
+export interface Environment {
+  /** `LIBTORCH`: the LibTorch to use, a torch folder or its parent. */
+  libtorch: string | undefined;
+  /** `LATENTRAY_CACHE`: the folder where a fetched LibTorch lies; `~/.cache/latentray` by default. */
+  cache: string;
+  /** `LATENTRAY_ADDON`: the addon file to load. */
+  addon: string | undefined;
+  /** `LATENTRAY_THREADS`: how many threads one operation may use, a positive integer. */
+  threads: number | undefined;
+  /** `LATENTRAY_DEVICE`: the device where none is named, such as `cpu` or `cuda:1`. */
+  device: string | undefined;
+}
+
+/**
+ * Reads every environment variable that the library knows; an empty one counts as absent.
+ *
+ * @throws `ERR_INVALID_ARG` when `LATENTRAY_THREADS` is no positive integer.
+ */
+export function readEnvironment(variables: Variables = process.env): Environment {
+  return {
+    libtorch: variables.LIBTORCH || undefined,
+    cache: cacheFolder(variables),
+    addon: variables.LATENTRAY_ADDON || undefined,
+    threads: readThreads(variables.LATENTRAY_THREADS),
+    device: variables.LATENTRAY_DEVICE || undefined,
+  };
+}
+
+function readThreads(text: string | undefined): number | undefined {
+  if (!text) return undefined;
+  if (!/^[1-9]\d{0,3}$/.test(text)) {
+    throw invalidArgument('LATENTRAY_THREADS', 'a positive integer', text);
+  }
+  return Number(text);
+}

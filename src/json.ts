@@ -1,0 +1,45 @@
+import { LatentrayError } from './errors.js';
+
+/** Strings, so that what stands inside them is left alone, and the three words that Python's json adds. */
+const stringsAndNonFinite = /"[^"\\]*(?:\\.[^"\\]*)*"|-Infinity|Infinity|NaN/gs;
+
+/** JSON has no word for NaN: it travels as a string that no file holds. */
+const nanPlaceholder = '\u0000latentray-nan';
+
+/**
+ * Reads JSON as Python's `json.dump` writes it: `NaN`, `Infinity` and `-Infinity` outside strings become
+ * the numbers of that name (diffusers writes them into `scheduler_config.json`).
+ *
+ * @param text - The file's content.
+ * @param path - The file's name, for the message.
+ * @returns The value; check its shape before use.
+ * @throws LatentrayError `ERR_CONFIG_INVALID` with `path` when `text` is not JSON.
+ */
+export function parsePythonJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Either broken or Python's dialect: the second reading tells.
+  }
+  let holdsNaN = false;
+  const standard = text.replace(stringsAndNonFinite, (word) => {
+    if (word === 'Infinity') return '1e999';
+    if (word === '-Infinity') return '-1e999';
+    if (word !== 'NaN') return word;
+    holdsNaN = true;
+    return JSON.stringify(nanPlaceholder);
+  });
+  try {
+    return JSON.parse(standard, holdsNaN ? restoreNaN : undefined);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new LatentrayError('ERR_CONFIG_INVALID', `${path}: not valid JSON: ${reason}`, {
+      cause,
+      path,
+    });
+  }
+}
+
+function restoreNaN(_key: string, value: unknown): unknown {
+  return value === nanPlaceholder ? Number.NaN : value;
+}

@@ -1,0 +1,191 @@
+import { join } from 'node:path';
+import { readEnvironment } from '../environment.js';
+import { invalidArgument } from '../errors.js';
+import { addon, type JobOptions, runJob } from '../native/addon.js';
+import type { AutoencoderHandle, Pieces } from '../native/addon-types.js';
+import { NoiseSource, noiseHandleOf } from '../noise-source.js';
+import { type DType, handleOf, Tensor } from '../tensor.js';
+import { exists, type ModelOptions, openModelFolder, sourceOf } from './model-folder.js';
+
+/** How large images are worked on. */
+export interface PieceOptions {
+  /** One image of the batch at a time: less memory, same result. @default false */
+  readonly slicing?: boolean;
+  /**
+   * Tiles of this side in pixels (`true`: the model's own) blended at their borders: bounds the memory of
+   * large images. Tiles do not see beyond their borders, so results differ slightly. @default false
+   */
+  readonly tiling?: boolean | number;
+}
+
+/** What an encoder says of images. */
+export interface Encoded {
+  /** The mean: the latents to use where nothing is drawn. [N, latent channels, H/8, W/8], unscaled. */
+  readonly latents: Tensor;
+  /** The same tensor as `latents`. */
+  readonly mean: Tensor;
+  /** The logarithm of the variance, within [−30, 20]; undefined for a tiny autoencoder. */
+  readonly logvar: Tensor | undefined;
+  /** Draws latents: mean + exp(logvar / 2) · noise. A tiny autoencoder's are the mean. */
+  sample(seed: number | bigint | NoiseSource, options?: JobOptions): Promise<Tensor>;
+}
+
+/**
+ * Images to latents and back: diffusers' `AutoencoderKL` and `AutoencoderTiny`, and TAESD's own two-file
+ * layout (TAESD, TAEF1, TAEF2). Pixels are in [−1, 1]; latents are the model's own, unscaled.
+ */
+export class Autoencoder {
+  readonly #handle: AutoencoderHandle;
+  /** The published config.json; empty for TAESD's layout, which has none. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** The files that the weights came from. */
+  readonly weightFiles: readonly string[];
+
+  private constructor(
+    handle: AutoencoderHandle,
+    config: Record<string, unknown>,
+    weightFiles: readonly string[],
+  ) {
+    this.#handle = handle;
+    this.config = config;
+    this.weightFiles = weightFiles;
+  }
+
+  /**
+   * Loads a folder: config.json with diffusion_pytorch_model.safetensors, or `*_encoder.safetensors` with
+   * `*_decoder.safetensors`.
+   *
+   * @throws `ERR_MODEL_NOT_FOUND`, `ERR_CONFIG_INVALID`, `ERR_WEIGHTS_…`, `ERR_DEVICE_UNAVAILABLE`.
+   */
+  static async load(path: string, options: ModelOptions = {}): Promise<Autoencoder> {
+    const pair = await taesdFiles(path);
+    if (pair) return Autoencoder.#loadTaesd(path, pair, options);
+    const folder = await openModelFolder(path);
+    const handle = await runJob(options.signal, (token) =>
+      addon().loadAutoencoder(sourceOf(folder, options), token),
+    );
+    return new Autoencoder(handle, folder.config, folder.weightFiles);
+  }
+
+  static async #loadTaesd(path: string, files: string[], options: ModelOptions) {
+    const device = options.device ?? readEnvironment().device ?? 'cpu';
+    const source = { config: '{}', origin: path, files, device, dtype: options.dtype };
+    const handle = await runJob(options.signal, (token) => addon().loadTaesd(source, token));
+    return new Autoencoder(handle, {}, files);
+  }
+
+  /** @internal */
+  get handle(): AutoencoderHandle {
+    return this.#handle;
+  }
+
+  get device(): string {
+    return this.#handle.device;
+  }
+
+  get dtype(): DType {
+    return this.#handle.dtype;
+  }
+
+  get latentChannels(): number {
+    return this.#handle.latentSpace.latentChannels;
+  }
+
+  /** Pixels a latent, along each side. */
+  get downscale(): number {
+    return this.#handle.latentSpace.downscale;
+  }
+
+  /** What a diffusion model multiplies these latents by. */
+  get scalingFactor(): number {
+    return this.#handle.latentSpace.scalingFactor;
+  }
+
+  /**
+   * Encodes pixels [N, 3, H, W] in [−1, 1], of the model's dtype and on its device.
+   *
+   * @throws `ERR_SHAPE` when H or W is no multiple of {@link Autoencoder.downscale}.
+   */
+  async encode(pixels: Tensor, options: PieceOptions & JobOptions = {}): Promise<Encoded> {
+    const pieces = this.#pieces(options);
+    const { mean, logvar } = await runJob(options.signal, (token) =>
+      addon().autoencoderEncode(this.#handle, handleOf(pixels), pieces, token),
+    );
+    const latents = new Tensor(mean);
+    return {
+      latents,
+      mean: latents,
+      logvar: logvar && new Tensor(logvar),
+      sample: async (seed, sampleOptions = {}) => {
+        const source = seed instanceof NoiseSource ? seed : new NoiseSource(seed);
+        return new Tensor(
+          await runJob(sampleOptions.signal, (token) =>
+            addon().sampleLatents(mean, logvar ?? null, noiseHandleOf(source), token),
+          ),
+        );
+      },
+    };
+  }
+
+  /** Decodes latents [N, latent channels, h, w] to pixels [N, 3, 8h, 8w], about [−1, 1], not clamped. */
+  decode(latents: Tensor, options: PieceOptions & JobOptions = {}): Promise<Tensor> {
+    return this.#decode(latents, false, options);
+  }
+
+  /** Decodes latents of the diffusion model: divides by the scaling factor first. */
+  decodeScaled(latents: Tensor, options: PieceOptions & JobOptions = {}): Promise<Tensor> {
+    return this.#decode(latents, true, options);
+  }
+
+  /** This autoencoder's latents as the diffusion model sees them: times the scaling factor. */
+  async scale(latents: Tensor, options: JobOptions = {}): Promise<Tensor> {
+    return new Tensor(
+      await runJob(options.signal, (token) =>
+        addon().scaleLatents(this.#handle, handleOf(latents), token),
+      ),
+    );
+  }
+
+  async #decode(latents: Tensor, scaled: boolean, options: PieceOptions & JobOptions) {
+    const pieces = this.#pieces(options);
+    return new Tensor(
+      await runJob(options.signal, (token) =>
+        addon().autoencoderDecode(this.#handle, handleOf(latents), scaled, pieces, token),
+      ),
+    );
+  }
+
+  #pieces({ slicing = false, tiling = false }: PieceOptions): Pieces {
+    if (tiling === false) return { slicing, tileSize: null };
+    const tileSize = tiling === true ? this.#handle.latentSpace.tileSize : tiling;
+    if (!Number.isSafeInteger(tileSize) || tileSize < 1) {
+      throw invalidArgument('tiling', 'true, false or a tile size in pixels', tiling);
+    }
+    return { slicing, tileSize };
+  }
+
+  /** Gives the memory back once running calls have ended. */
+  dispose(): void {
+    this.#handle.dispose();
+  }
+
+  get disposed(): boolean {
+    return this.#handle.disposed;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+const taesdNames = ['taesd', 'taesdxl', 'taesd3', 'taef1', 'taef2'];
+
+/** The encoder's and the decoder's file of TAESD's layout, if `path` holds them. */
+async function taesdFiles(path: string): Promise<string[] | undefined> {
+  for (const name of taesdNames) {
+    const files = ['encoder', 'decoder'].map((part) => join(path, `${name}_${part}.safetensors`));
+    const present = await Promise.all(files.map(exists));
+    if (present.every(Boolean)) return files;
+  }
+  return undefined;
+}

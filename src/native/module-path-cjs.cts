@@ -1,0 +1,2 @@
+/** This module's own path; module-path.ts is its ESM form. */
+export const modulePath = __filename;

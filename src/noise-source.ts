@@ -1,0 +1,59 @@
+import { invalidArgument } from './errors.js';
+import { addon, type JobOptions, runJob } from './native/addon.js';
+import type { NoiseSourceHandle } from './native/addon-types.js';
+import { Tensor, type TensorOptions } from './tensor.js';
+
+const handleKey = Symbol.for('latentray.noise-source.handle');
+
+/**
+ * Seeded random generators as PyTorch has them (`torch.Generator`, CPU mt19937). Each draw goes on where
+ * the last one ended. One seed draws a whole batch; several draw one row each, as diffusers does with a
+ * list of generators.
+ */
+export class NoiseSource {
+  readonly #handle: NoiseSourceHandle;
+
+  /** @param seeds integers from 0 to 2⁶⁴ − 1. */
+  constructor(seeds: number | bigint | readonly (number | bigint)[]) {
+    const list = Array.isArray(seeds) ? seeds : [seeds];
+    this.#handle = addon().createNoiseSource(list.map(toSeed));
+  }
+
+  /** @internal */
+  get [handleKey](): NoiseSourceHandle {
+    return this.#handle;
+  }
+
+  /** Standard normal noise of `shape`, whose first dimension is the number of seeds where there are several. */
+  async randn(shape: readonly number[], options: TensorOptions & JobOptions = {}): Promise<Tensor> {
+    const { dtype = 'float32', device = 'cpu', signal } = options;
+    return new Tensor(
+      await runJob(signal, (token) =>
+        addon().drawNoise(this.#handle, shape, dtype, device, token),
+      ),
+    );
+  }
+
+  dispose(): void {
+    this.#handle.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** @internal */
+export function noiseHandleOf(source: NoiseSource): NoiseSourceHandle {
+  const handle = (source as { [handleKey]?: NoiseSourceHandle } | undefined)?.[handleKey];
+  if (!handle) throw invalidArgument('noise', 'a NoiseSource', source);
+  return handle;
+}
+
+/** @internal A seed as the generator takes it. `ERR_INVALID_ARG` for anything but 0 … 2⁶⁴ − 1. */
+export function toSeed(seed: number | bigint): bigint {
+  const valid = typeof seed === 'bigint' || Number.isSafeInteger(seed);
+  const value = valid ? BigInt(seed) : -1n;
+  if (value < 0n || value >= 2n ** 64n) throw invalidArgument('seed', 'an integer from 0 to 2⁶⁴ − 1', seed);
+  return value;
+}

@@ -1,0 +1,100 @@
+import { readdirSync } from 'node:fs';
+import t from 'tap';
+import { NoiseSource, Scheduler, Tensor } from '../../src/index.js';
+import { parsePythonJson } from '../../src/json.js';
+import { type Case, goldenCase, goldenPath, relativeError, tensor, withoutGolden } from '../support/golden.js';
+
+/** The stand-in network of the cases: tanh(x.reshape(4, 16) @ W) + 0.001 t. */
+async function network(input: Tensor, weights: Tensor, timestep: number): Promise<Tensor> {
+  const hidden = await (await (await input.reshape([4, 16])).matmul(weights)).tanh();
+  return (await hidden.add(0.001 * timestep)).reshape(input.shape);
+}
+
+function schedulerOf(reference: Case): Scheduler {
+  const config = parsePythonJson(reference.metadata.config ?? '', 'case');
+  const scheduler = Scheduler.create(config as Record<string, unknown>);
+  scheduler.setTimesteps(Number(reference.metadata.steps));
+  return scheduler;
+}
+
+async function trajectoryError(scheduler: Scheduler, reference: Case): Promise<number> {
+  const { eta } = JSON.parse(reference.metadata.step_kwargs ?? '{}');
+  const expected = tensor(reference, 'trajectory');
+  const [points = 0, ...shape] = expected.shape;
+  const at = async (index: number) => (await expected.slice(0, index, index + 1)).reshape(shape);
+  const noise = new NoiseSource(Number(reference.metadata.generator_seed));
+  let sample = await at(0);
+  const errors: number[] = [];
+  for (let index = 0; index < points - 1; index++) {
+    const input = await scheduler.scaleModelInput(sample, index);
+    const timestep = scheduler.timesteps[index] ?? Number.NaN;
+    const output = await network(input, tensor(reference, 'W'), timestep);
+    sample = await scheduler.step(output, index, sample, { noise, ...(eta && { eta }) });
+    errors.push(await relativeError(sample, await at(index + 1)));
+  }
+  return Math.max(...errors);
+}
+
+t.test('every scheduler follows the reference', { skip: withoutGolden }, async (t) => {
+  const files = readdirSync(goldenPath('schedulers'));
+  t.ok(files.length > 30);
+  for (const file of files) {
+    const reference = await goldenCase(`schedulers/${file}`);
+    using scheduler = schedulerOf(reference);
+    t.ok(closeTo(scheduler.timesteps, tensor(reference, 'timesteps').data()), `${file}: timesteps`);
+    const error = await trajectoryError(scheduler, reference);
+    t.ok(error <= 1e-6, `${file}: ${error}`);
+  }
+});
+
+function closeTo(actual: readonly number[], expected: Iterable<number | bigint>): boolean {
+  const values = [...expected].map(Number);
+  return (
+    actual.length === values.length &&
+    values.every((value, i) => Math.abs((actual[i] ?? Number.NaN) - value) <= 1e-6 * Math.max(1, Math.abs(value)))
+  );
+}
+
+t.test('a scheduler is made by name, with its config', async (t) => {
+  using karras = Scheduler.create('dpmpp_2m_karras', { num_train_timesteps: 500 });
+  t.match(karras.config, {
+    _class_name: 'DPMSolverMultistepScheduler',
+    use_karras_sigmas: true,
+    num_train_timesteps: 500,
+  });
+  using ddim = karras.as('ddim');
+  t.equal(ddim.config.num_train_timesteps, 500, 'shared keys are kept');
+  t.equal(ddim.config.use_karras_sigmas, undefined);
+});
+
+t.test('noising and velocity follow their definitions', async (t) => {
+  using scheduler = Scheduler.create('ddpm');
+  const x0 = await Tensor.randn([2, 4, 4, 4], { seed: 1 });
+  const noise = await Tensor.randn([2, 4, 4, 4], { seed: 2 });
+  const noisy = await scheduler.addNoise(x0, noise, [10, 900]);
+  const velocity = await scheduler.velocity(x0, noise, [10, 900]);
+  // x_t² + v² = x0² + ε² for every element, whatever ᾱ.
+  const square = async (x: Tensor) => x.mul(x);
+  const left = await (await square(noisy)).add(await square(velocity));
+  const right = await (await square(x0)).add(await square(noise));
+  t.ok((await relativeError(left, right)) < 1e-6);
+});
+
+t.test('misuse is named', async (t) => {
+  t.throws(() => Scheduler.create('dpm++'), { code: 'ERR_CONFIG_INVALID', message: /dpmpp_2m/ });
+  t.throws(() => Scheduler.create({}), { code: 'ERR_INVALID_ARG' });
+  t.throws(() => Scheduler.create('ddim', { beta_schedule: 'steep' }), {
+    code: 'ERR_CONFIG_INVALID',
+    message: /beta_schedule/,
+  });
+  using scheduler = Scheduler.create('euler_ancestral');
+  const x = Tensor.zeros([1, 4, 4, 4]);
+  await t.rejects(scheduler.step(x, 0, x), { code: 'ERR_INVALID_ARG', message: /setTimesteps/ });
+  t.throws(() => scheduler.setTimesteps(0), { code: 'ERR_INVALID_ARG' });
+  scheduler.setTimesteps(5);
+  await t.rejects(scheduler.step(x, 5, x), { code: 'ERR_INVALID_ARG' });
+  await t.rejects(scheduler.step(x, 0, x), { code: 'ERR_INVALID_ARG', message: /noise/ });
+  await t.rejects(scheduler.step(Tensor.zeros([1, 4, 4, 5]), 0, x), { code: 'ERR_SHAPE' });
+  scheduler.dispose();
+  await t.rejects(scheduler.step(x, 0, x), { code: 'ERR_DISPOSED' });
+});

@@ -1,0 +1,122 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import t from 'tap';
+import { loadAddon } from '../../src/native/load-addon.js';
+import { packageRoot } from '../../src/native/package-root.js';
+
+const MEGABYTE = 1_000_000;
+// npm refuses some 200 MB; LibTorch has no place in the package, and a stripped addon is a few megabytes.
+const PACKED_LIMIT = 10 * MEGABYTE;
+const UNPACKED_LIMIT = 30 * MEGABYTE;
+
+interface Packed {
+  filename: string;
+  size: number;
+  unpackedSize: number;
+  files: { path: string }[];
+}
+
+const { libtorch } = loadAddon();
+
+function run(command: string, args: string[], cwd: string, env: NodeJS.ProcessEnv = process.env) {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8', env });
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stdout}\n${stderr}`);
+  return stdout;
+}
+
+/** The package's files with prebuilds/ beside them, and what `npm pack` makes of these. */
+function pack(): Packed {
+  const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
+  for (const entry of ['package.json', 'LICENSE', 'README.md', ...manifest.files]) {
+    const source = join(packageRoot, entry);
+    if (entry !== 'prebuilds' && existsSync(source)) {
+      cpSync(source, join(staged, entry), { recursive: true });
+    }
+  }
+  run('npm', ['run', 'prebuild', '--', '--out', staged], packageRoot, {
+    ...process.env,
+    LIBTORCH: libtorch.path,
+  });
+  const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
+  return JSON.parse(run('npm', args, staged))[0];
+}
+
+const ESM = `import { diagnose } from 'latentray';
+const { addon, libtorch, problems } = diagnose();
+console.log(JSON.stringify({ addon, libtorch: libtorch?.version, problems }));`;
+const COMMONJS = ESM.replace(/^import.*/, "const { diagnose } = require('latentray');");
+
+const folder = t.testdir({
+  project: {
+    'package.json': JSON.stringify({ name: 'empty', private: true }),
+    'esm.mjs': ESM,
+    'commonjs.cjs': COMMONJS,
+  },
+  bin: {},
+});
+symlinkSync('/bin/sh', join(folder, 'bin', 'sh'));
+symlinkSync(process.execPath, join(folder, 'bin', 'node'));
+/** A PATH with the shell and Node, and nothing that compiles. */
+const withoutCompiler = {
+  ...process.env,
+  PATH: join(folder, 'bin'),
+  LIBTORCH: libtorch.path,
+  LATENTRAY_ADDON: '',
+};
+const staged = join(folder, 'package');
+
+if (spawnSync('cmake', ['--version']).status !== 0) {
+  t.plan(0, 'making a prebuilt addon needs CMake and a C++ compiler');
+} else {
+  const packed = pack();
+
+  t.test('the package is small and holds what it needs', async (t) => {
+    t.ok(packed.size < PACKED_LIMIT, `${packed.size} bytes packed`);
+    t.ok(packed.unpackedSize < UNPACKED_LIMIT, `${packed.unpackedSize} bytes unpacked`);
+    const paths = packed.files.map(({ path }) => path);
+    for (const needed of [
+      `prebuilds/${process.platform}-${process.arch}/latentray-torch${libtorch.minor}.node`,
+      'dist/esm/index.js',
+      'dist/commonjs/index.js',
+      'CMakeLists.txt',
+      'LICENSE',
+    ]) {
+      t.ok(paths.includes(needed), needed);
+    }
+    const unwanted = /\.so(\.|$)|^native\/tests|^(src|test|build)\//;
+    t.same(
+      paths.filter((path) => unwanted.test(path)),
+      [],
+    );
+  });
+
+  t.test('it runs in an empty project without a compiler', async (t) => {
+    const project = join(folder, 'project');
+    const global = run('npm', ['prefix', '--global'], folder).trim();
+    const npm = join(global, 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js');
+    const tarball = join(folder, packed.filename);
+    const install = ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball];
+    run(process.execPath, [npm, ...install], project, withoutCompiler);
+
+    const installed = join(project, 'node_modules', 'latentray');
+    t.notOk(existsSync(join(installed, 'build')), 'nothing was built');
+    for (const file of ['esm.mjs', 'commonjs.cjs']) {
+      const seen = JSON.parse(run(process.execPath, [file], project, withoutCompiler));
+      t.same(seen.problems, [], file);
+      t.equal(seen.libtorch, libtorch.version);
+      t.equal(dirname(dirname(seen.addon)), join(installed, 'prebuilds'));
+    }
+  });
+
+  t.test('where none fits and nothing compiles, the installation says so', async (t) => {
+    rmSync(join(staged, 'prebuilds'), { recursive: true });
+    const install = join(staged, 'scripts', 'install.mjs');
+    const { status, stderr } = spawnSync(process.execPath, [install], {
+      encoding: 'utf8',
+      env: withoutCompiler,
+    });
+    t.equal(status, 1);
+    t.match(stderr, /has no prebuilt addon that fits this machine.*apt-get install g\+\+.*cmake/s);
+  });
+}

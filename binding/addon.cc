@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "autoencoder.h"
+#include "core/build_info.h"
 #include "denoising_loop.h"
 #include "devices.h"
 #include "environment.h"
@@ -30,6 +31,7 @@ void shut_down(const Napi::CallbackInfo& info) { Environment::of(info.Env()).shu
 }  // namespace
 
 Napi::Object initialize_module(Napi::Env env, Napi::Object exports) {
+  initialize_libtorch();
   auto* environment = new Environment(env);
   env.SetInstanceData<Environment>(environment);
   env.AddCleanupHook([](Environment* ending) { ending->shut_down(); }, environment);

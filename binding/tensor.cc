@@ -35,25 +35,27 @@ bool is_borrowed(const at::Tensor& tensor) {
          tensor.storage().allocator() == nullptr;
 }
 
-// tensorFromBuffer(buffer: ArrayBuffer | SharedArrayBuffer, byteOffset, shape, dtype)
-Napi::Value tensor_from_buffer(const Napi::CallbackInfo& info) {
+// tensorFromBytes(bytes: Uint8Array over any buffer, shape, dtype)
+Napi::Value tensor_from_bytes(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
+  return guarded(env, [&] {
+    // The N-API call for buffers refuses shared ones; the one for views takes both.
+    napi_typedarray_type type{};
+    size_t length = 0;
     void* data = nullptr;
-    size_t byte_length = 0;
-    napi_status status = napi_get_arraybuffer_info(env, info[0], &data, &byte_length);
-    if (status != napi_ok) throw Napi::TypeError::New(env, "buffer: expected an ArrayBuffer");
-    const auto offset = static_cast<size_t>(number_argument(info[1], "byteOffset"));
-    const auto shape = integers_argument(info[2], "shape");
-    const auto dtype = parse_dtype(string_argument(info[3], "dtype"));
+    const napi_status status =
+        napi_get_typedarray_info(env, info[0], &type, &length, &data, nullptr, nullptr);
+    if (status != napi_ok || type != napi_uint8_array) {
+      throw Napi::TypeError::New(env, "bytes: expected a Uint8Array");
+    }
+    const auto shape = integers_argument(info[1], "shape");
+    const auto dtype = parse_dtype(string_argument(info[2], "dtype"));
     const size_t needed = c10::multiply_integers(shape) * c10::elementSize(dtype);
-    LATENTRAY_CHECK(offset <= byte_length && needed <= byte_length - offset, "ERR_SHAPE", "shape ",
-                    at::IntArrayRef(shape), " of ", dtype_name(dtype), " needs ", needed,
-                    " bytes, the buffer has ", byte_length - std::min(offset, byte_length));
+    LATENTRAY_CHECK(needed == length, "ERR_SHAPE", "shape ", at::IntArrayRef(shape), " of ",
+                    dtype_name(dtype), " needs ", needed, " bytes, received ", length);
     const BorrowedBuffer borrowed(env, info[0]);
-    at::Tensor tensor =
-        at::from_blob(static_cast<char*>(data) + offset, shape,
-                      [borrowed](void*) { borrowed.release(); }, at::TensorOptions().dtype(dtype));
+    at::Tensor tensor = at::from_blob(
+        data, shape, [borrowed](void*) { borrowed.release(); }, at::TensorOptions().dtype(dtype));
     return TensorObject::create(env, std::move(tensor));
   });
 }
@@ -145,7 +147,7 @@ int64_t TensorObject::bytes_of(const at::Tensor& tensor) {
 }
 
 void TensorObject::export_functions(Napi::Env env, Napi::Object exports) {
-  exports.Set("tensorFromBuffer", Napi::Function::New<tensor_from_buffer>(env));
+  exports.Set("tensorFromBytes", Napi::Function::New<tensor_from_bytes>(env));
   exports.Set("fullTensor", Napi::Function::New<full_tensor>(env));
   exports.Set("tensorTo", Napi::Function::New<tensor_to>(env));
   exports.Set("tensorOp", Napi::Function::New<tensor_op>(env));

@@ -92,8 +92,8 @@ export class Tensor {
     }
     const borrowed = isResizable(array.buffer) ? (array.slice() as TypedArray) : array;
     markAsUntransferable(borrowed.buffer);
-    const { buffer, byteOffset } = borrowed;
-    return new Tensor(addon().tensorFromBuffer(buffer, byteOffset, shape, dtype), borrowed);
+    const bytes = new Uint8Array(borrowed.buffer, borrowed.byteOffset, borrowed.byteLength);
+    return new Tensor(addon().tensorFromBytes(bytes, shape, dtype), borrowed);
   }
 
   /** Zeros of `shape`. */

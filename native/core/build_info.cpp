@@ -12,6 +12,11 @@ BuildInfo build_info() {
   return {TORCH_VERSION, at::hasCUDA(), at::get_cpu_capability()};
 }
 
+void initialize_libtorch() {
+  // On processors that NNPACK does not know it warns on stderr at every convolution; oneDNN does the work.
+  at::globalContext().setUserEnabledNNPACK(false);
+}
+
 std::vector<DeviceInfo> devices() {
   std::vector<DeviceInfo> found{{"cpu", "cpu"}};
   if (!cuda_is_available()) return found;

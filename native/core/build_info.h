@@ -1,4 +1,4 @@
-// What this engine was built with and found: versions and devices.
+// LibTorch as this process has it: versions, devices, settings.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,9 @@ struct DeviceInfo {
   std::string name;
   std::string type;
 };
+
+// Settings of LibTorch that hold for the process; call once before computing.
+void initialize_libtorch();
 
 // "cpu", then every CUDA device.
 std::vector<DeviceInfo> devices();

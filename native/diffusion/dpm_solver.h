@@ -25,8 +25,8 @@ struct DpmSolver {
 // Slope of the model outputs over λ; D1 and D2 are undefined below order 2 and 3.
 struct DpmDifferences {
   at::Tensor d0;
-  at::Tensor d1;
-  at::Tensor d2;
+  at::Tensor d1 = {};
+  at::Tensor d2 = {};
   bool exact_d1 = false;  // weigh D1 as in Heun's form whatever the solver type (third order)
 };
 

@@ -21,7 +21,7 @@ struct NoiseScheduleOptions {
   double beta_start = 0.0001;
   double beta_end = 0.02;
   std::string beta_schedule = "linear";
-  std::optional<std::vector<double>> trained_betas;  // replaces the three above
+  std::optional<std::vector<double>> trained_betas = std::nullopt;  // replaces the three above
   bool rescale_betas_zero_snr = false;
 
   // Reads the five keys above rescale_betas_zero_snr, which diffusers declares last. `more_schedules`:

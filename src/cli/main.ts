@@ -15,11 +15,9 @@ registerReconstructCommand(program);
 registerDemoCommand(program);
 registerDoctorCommand(program);
 
-try {
-  await program.parseAsync();
-} catch (error) {
+program.parseAsync().catch((error: unknown) => {
   // What a user can act on is a sentence; anything else is a defect and shows its stack.
   const expected = LatentrayError.isInstance(error);
   process.stderr.write(`${expected ? `${error.code}: ${error.message}` : (error as Error)?.stack}\n`);
   process.exitCode = 1;
-}
+});

@@ -22,6 +22,8 @@ export interface ContactSheetOptions {
    * @default 256
    */
   readonly cellSize?: number;
+  /** Rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 const gap = 8;
@@ -39,7 +41,7 @@ const largestSide = 32767;
  *   than 32,767 pixels a side.
  */
 export async function contactSheet(options: ContactSheetOptions): Promise<Image> {
-  const { columns, rows, cellSize = 256 } = options;
+  const { columns, rows, cellSize = 256, signal } = options;
   if (rows.length === 0) throw invalidArgument('rows', 'at least one row', 'none');
   for (const [index, { images }] of rows.entries()) {
     if (images.length !== columns.length) {
@@ -58,6 +60,7 @@ export async function contactSheet(options: ContactSheetOptions): Promise<Image>
     );
   }
 
+  signal?.throwIfAborted();
   const cells = rows.flatMap(({ images }, row) =>
     images.map(async (image, column) => ({
       input: await cell(image, cellSize),
@@ -75,6 +78,7 @@ export async function contactSheet(options: ContactSheetOptions): Promise<Image>
     .removeAlpha()
     .raw()
     .toBuffer({ resolveWithObject: true });
+  signal?.throwIfAborted();
   const provenance = rows
     .flatMap(({ images }) => images)
     .find((image) => image.provenance)?.provenance;

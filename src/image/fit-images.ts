@@ -20,6 +20,8 @@ export interface FitOptions {
    * @default 'none'
    */
   readonly fit?: Fit;
+  /** Rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 const sharpFit = { letterbox: 'contain', 'centre-crop': 'cover', stretch: 'fill' } as const;
@@ -31,7 +33,7 @@ const sharpFit = { letterbox: 'contain', 'centre-crop': 'cover', stretch: 'fill'
  * @throws LatentrayError `ERR_INVALID_ARG` when the sizes differ and `fit` does not say what to do.
  */
 export async function fitImage(image: Image, options: FitOptions): Promise<Image> {
-  const { width, height, fit = 'none' } = options;
+  const { width, height, fit = 'none', signal } = options;
   if (!Number.isInteger(width) || width < 1) throw invalidArgument('width', 'pixels', width);
   if (!Number.isInteger(height) || height < 1) throw invalidArgument('height', 'pixels', height);
   if (fit !== 'none' && !Object.hasOwn(sharpFit, fit)) {
@@ -45,6 +47,7 @@ export async function fitImage(image: Image, options: FitOptions): Promise<Image
       `${image.width}×${image.height}`,
     );
   }
+  signal?.throwIfAborted();
   const data = await toSharp(image)
     .resize(width, height, {
       fit: sharpFit[fit],
@@ -54,6 +57,7 @@ export async function fitImage(image: Image, options: FitOptions): Promise<Image
     })
     .raw({ depth: image.bitDepth === 16 ? 'ushort' : 'uchar' })
     .toBuffer();
+  signal?.throwIfAborted();
   const { channels, provenance } = image;
   const bytes = new Uint8Array(data);
   const samples = image.bitDepth === 16 ? new Uint16Array(bytes.buffer) : bytes;

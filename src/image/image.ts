@@ -197,9 +197,14 @@ export class Image implements PixelImage {
  * @returns undefined when the file says nothing.
  * @throws LatentrayError `ERR_IMAGE_DECODE` for what is no image, or a damaged provenance.
  */
-export async function readProvenance(source: ImageSource): Promise<Provenance | undefined> {
+export async function readProvenance(
+  source: ImageSource,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<Provenance | undefined> {
+  signal?.throwIfAborted();
   const { input, name } = open(source);
   const { xmp } = await naming(name, sharp(input).metadata());
+  signal?.throwIfAborted();
   return xmp && provenanceFromXmp(xmp.toString('utf8'), name);
 }
 

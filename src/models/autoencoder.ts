@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { readEnvironment } from '../environment.js';
 import { invalidArgument } from '../errors.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
-import type { AutoencoderHandle, Pieces } from '../native/addon-types.js';
+import type { AutoencoderHandle, ModelSource, Pieces } from '../native/addon-types.js';
 import { NoiseSource, noiseHandleOf } from '../noise-source.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
 import { exists, type ModelOptions, openModelFolder, sourceOf } from './model-folder.js';
@@ -69,7 +69,7 @@ export class Autoencoder {
 
   static async #loadTaesd(path: string, files: string[], options: ModelOptions) {
     const device = options.device ?? readEnvironment().device ?? 'cpu';
-    const source = { config: '{}', origin: path, files, device, dtype: options.dtype };
+    const source: ModelSource = { config: '{}', origin: path, files, device, dtype: options.dtype ?? 'float32' };
     const handle = await runJob(options.signal, (token) => addon().loadTaesd(source, token));
     return new Autoencoder(handle, {}, files);
   }

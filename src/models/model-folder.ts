@@ -10,7 +10,7 @@ import type { DType, ModelSource } from '../native/addon-types.js';
 export interface ModelOptions extends JobOptions {
   /** `'cpu'`, `'cuda'` or `'cuda:N'`; never replaced by another. @default LATENTRAY_DEVICE, or 'cpu' */
   readonly device?: string | undefined;
-  /** @default the file's own */
+  /** What the weights are cast to, and so what is computed in. @default 'float32', as diffusers does */
   readonly dtype?: DType | undefined;
 }
 
@@ -40,7 +40,7 @@ export function sourceOf(folder: ModelFolder, options: ModelOptions): ModelSourc
     origin: folder.configPath,
     files: [...folder.weightFiles],
     device: options.device ?? readEnvironment().device ?? 'cpu',
-    dtype: options.dtype,
+    dtype: options.dtype ?? 'float32',
   };
 }
 

@@ -77,7 +77,7 @@ export interface ModelSource {
   origin: string;
   files: string[];
   device: string;
-  dtype?: DType | undefined;
+  dtype: DType;
 }
 
 export interface TextEncoderOutput {
@@ -124,12 +124,7 @@ export interface Addon {
   getThreads(): number;
   nativeMemory(): { tensors: number; bytes: number };
 
-  tensorFromBuffer(
-    buffer: ArrayBufferLike,
-    byteOffset: number,
-    shape: readonly number[],
-    dtype: DType,
-  ): TensorHandle;
+  tensorFromBytes(bytes: Uint8Array, shape: readonly number[], dtype: DType): TensorHandle;
   fullTensor(shape: readonly number[], value: number, dtype: DType, device: string): TensorHandle;
   tensorTo(tensor: TensorHandle, dtype: DType, device: string, token: Token): Promise<TensorHandle>;
   tensorOp(

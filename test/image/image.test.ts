@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import sharp, { type Sharp } from 'sharp';
 import t from 'tap';
-import { Image } from '../../src/image/image.js';
+import { contactSheet } from '../../src/image/contact-sheet.js';
+import { fitImage } from '../../src/image/fit-images.js';
+import { Image, readProvenance } from '../../src/image/image.js';
 
 const grey8 = new Image({
   width: 5,
@@ -167,6 +169,10 @@ t.test('an aborted signal rejects with its reason', async (t) => {
   const signal = AbortSignal.abort(reason);
   await t.rejects(Image.read(await grey8.toBuffer('png'), { signal }), reason);
   await t.rejects(grey8.toBuffer('png', { signal }), reason);
+  await t.rejects(readProvenance(await grey8.toBuffer('png'), { signal }), reason);
+  await t.rejects(fitImage(grey8, { width: 1, height: 1, fit: 'stretch', signal }), reason);
+  const sheet = { columns: ['a'], rows: [{ label: 'a', images: [grey8] }], signal };
+  await t.rejects(contactSheet(sheet), reason);
 });
 
 t.test('data that does not fit the size is refused', async (t) => {

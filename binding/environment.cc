@@ -17,7 +17,12 @@ void Mailbox::post(std::function<void(Napi::Env)> task) {
       function_.NonBlockingCall(boxed, [](Napi::Env env, Napi::Function, auto* pending) {
         const std::unique_ptr<std::function<void(Napi::Env)>> owned(pending);
         // Node hands a null environment over what is left in the queue at its end.
-        if (static_cast<napi_env>(env) != nullptr) (*owned)(env);
+        if (static_cast<napi_env>(env) == nullptr) return;
+        try {
+          (*owned)(env);
+        } catch (const Napi::Error&) {
+          // A worker that is being terminated refuses every call: nobody is left to hear of it.
+        }
       });
   if (status != napi_ok) delete boxed;
 }

@@ -63,7 +63,12 @@ async function runTap(files) {
   const child = spawn(
     process.execPath,
     [program, 'run', '--jobs=2', '--reporter=tap', '--no-color', ...files],
-    { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
+    {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      // Two test files at a time: more threads than cores make LibTorch's spin and wait for each other.
+      env: { LATENTRAY_THREADS: '1', ...process.env },
+    },
   );
   const report = new TapReport();
   for await (const line of createInterface({ input: child.stdout })) report.add(line);

@@ -44,6 +44,7 @@ export function invalidArgument(name: string, expected: string, received: unknow
 function describe(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;
   if (typeof value === 'function') return `function ${value.name}`;
-  if (typeof value === 'object' && value !== null) return `an ${value.constructor?.name ?? 'object'}`;
+  if (typeof value === 'object' && value !== null)
+    return `an ${value.constructor?.name ?? 'object'}`;
   return String(value);
 }

@@ -28,9 +28,7 @@ export class NoiseSource {
   async randn(shape: readonly number[], options: TensorOptions & JobOptions = {}): Promise<Tensor> {
     const { dtype = 'float32', device = 'cpu', signal } = options;
     return new Tensor(
-      await runJob(signal, (token) =>
-        addon().drawNoise(this.#handle, shape, dtype, device, token),
-      ),
+      await runJob(signal, (token) => addon().drawNoise(this.#handle, shape, dtype, device, token)),
     );
   }
 
@@ -54,6 +52,7 @@ export function noiseHandleOf(source: NoiseSource): NoiseSourceHandle {
 export function toSeed(seed: number | bigint): bigint {
   const valid = typeof seed === 'bigint' || Number.isSafeInteger(seed);
   const value = valid ? BigInt(seed) : -1n;
-  if (value < 0n || value >= 2n ** 64n) throw invalidArgument('seed', 'an integer from 0 to 2⁶⁴ − 1', seed);
+  if (value < 0n || value >= 2n ** 64n)
+    throw invalidArgument('seed', 'an integer from 0 to 2⁶⁴ − 1', seed);
   return value;
 }

@@ -73,7 +73,12 @@ export class Scheduler {
   }
 
   /** Chooses a run's timesteps: how many, or which. Forgets an earlier run. */
-  setTimesteps(steps: number | { readonly timesteps: readonly number[] } | { readonly sigmas: readonly number[] }): void {
+  setTimesteps(
+    steps:
+      | number
+      | { readonly timesteps: readonly number[] }
+      | { readonly sigmas: readonly number[] },
+  ): void {
     if (typeof steps === 'number') {
       if (!Number.isSafeInteger(steps) || steps < 1) {
         throw invalidArgument('steps', 'a positive integer', steps);

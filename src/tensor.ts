@@ -1,8 +1,8 @@
 import { markAsUntransferable } from 'node:worker_threads';
 import { invalidArgument, LatentrayError } from './errors.js';
-import { NoiseSource } from './noise-source.js';
 import { addon, type JobOptions, runJob } from './native/addon.js';
 import type { DType, OpAttributes, TensorHandle } from './native/addon-types.js';
+import { NoiseSource } from './noise-source.js';
 
 export type { DType } from './native/addon-types.js';
 
@@ -335,6 +335,7 @@ function isResizable(buffer: ArrayBufferLike): boolean {
 }
 
 function checkShape(shape: readonly number[]): void {
-  const valid = Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0);
+  const valid =
+    Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0);
   if (!valid) throw invalidArgument('shape', 'an array of non-negative integers', String(shape));
 }

@@ -142,7 +142,10 @@ t.test('2,000 tensors give their memory back', async (t) => {
 t.test('safetensors are mapped, written and checked', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'latentray-'));
   const path = join(folder, 'file.safetensors');
-  const tensors = { weight: await Tensor.randn([3, 5]), ids: Tensor.from([1, 2], { dtype: 'int64' }) };
+  const tensors = {
+    weight: await Tensor.randn([3, 5]),
+    ids: Tensor.from([1, 2], { dtype: 'int64' }),
+  };
   await saveTensors(path, tensors, { metadata: { format: 'pt', note: 'ä' } });
   t.same(readdirSync(folder), ['file.safetensors'], 'no temporary file is left');
   const read = await loadTensors(path);
@@ -166,9 +169,7 @@ t.test('safetensors are mapped, written and checked', async (t) => {
     'not json': header('nonsense'),
     'unknown dtype': header('{"a":{"dtype":"F13","shape":[4],"data_offsets":[0,16]}}'),
     'wrong size': header('{"a":{"dtype":"F32","shape":[5],"data_offsets":[0,16]}}'),
-    overflow: header(
-      '{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,16]}}',
-    ),
+    overflow: header('{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,16]}}'),
     negative: header('{"a":{"dtype":"F32","shape":[-4],"data_offsets":[0,16]}}'),
     hole: header('{"a":{"dtype":"F32","shape":[3],"data_offsets":[4,16]}}'),
     overlap: header(

@@ -120,7 +120,7 @@ Tensor UNet2DConditionModelImpl::forward(const Tensor& sample, const Tensor& tim
   }
 
   for (auto& block : up_blocks_) hidden = block(hidden, context, skips);
-  return conv_out_(at::silu(conv_norm_out_(hidden)));  // [N, out, H, W]
+  return conv_out_(at::silu(conv_norm_out_(hidden))).contiguous();  // [N, out, H, W]
 }
 
 UNetContext UNet2DConditionModelImpl::embed(const Tensor& sample, const Tensor& timestep,

@@ -4,12 +4,24 @@
 
 namespace latentray::nn {
 
+namespace {
+
+// Multiplications below which a call of oneDNN costs more than it saves.
+constexpr int64_t kOnednnLinearFloor = 1 << 20;
+
+}  // namespace
+
 LinearImpl::LinearImpl(int64_t in_features, int64_t out_features, bool with_bias) {
   weight = register_parameter("weight", at::empty({out_features, in_features}), false);
   if (with_bias) bias = register_parameter("bias", at::empty({out_features}), false);
 }
 
-Tensor LinearImpl::forward(const Tensor& x) { return at::linear(x, weight, bias); }
+Tensor LinearImpl::forward(const Tensor& x) {
+  const bool worthwhile =
+      x.scalar_type() == at::kFloat && x.numel() * weight.size(0) >= kOnednnLinearFloor;
+  if (worthwhile && onednn_serves(x, weight, bias)) return onednn_linear(x, weight, bias);
+  return at::linear(x, weight, bias);
+}
 
 Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel_size,
                        int64_t stride, int64_t padding, bool with_bias)
@@ -20,6 +32,9 @@ Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel
 }
 
 Tensor Conv2dImpl::forward(const Tensor& x) {
+  if (onednn_serves(x, weight, bias)) {
+    return onednn_conv2d(x, packed_weight_.get(weight), bias, stride_, padding_);
+  }
   return at::conv2d(x, weight, bias, {stride_, stride_}, {padding_, padding_});
 }
 

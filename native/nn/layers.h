@@ -1,13 +1,16 @@
 // The five layers that every model here is made of. They differ from torch::nn's in one thing: the
 // constructor leaves the parameters uninitialised (pages that nothing touches), because a checkpoint
 // replaces them; torch::nn's would fill 860 million weights of a U-Net with random numbers first.
-// Parameter names and shapes are PyTorch's.
+// Parameter names and shapes are PyTorch's. On the CPU, where no gradient is recorded, the linear layer and
+// the convolution run on oneDNN (nn/onednn.h).
 #pragma once
 
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
 #include <cstdint>
+
+#include "nn/onednn.h"
 
 namespace latentray::nn {
 
@@ -24,7 +27,7 @@ class LinearImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Linear);
 
-// A square convolution.
+// A square convolution. The output of an inference on the CPU is channels-last.
 class Conv2dImpl : public torch::nn::Module {
  public:
   Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel_size, int64_t stride = 1,
@@ -37,6 +40,7 @@ class Conv2dImpl : public torch::nn::Module {
  private:
   int64_t stride_;
   int64_t padding_;
+  PackedConvWeight packed_weight_;
 };
 TORCH_MODULE(Conv2d);
 

@@ -62,10 +62,11 @@ TEST("bert: bfloat16 and float16 stay within 2e-2") {
 
 TEST("bert: a file with a prefix, pre-training heads and old norm names loads") {
   StateDict published;
-  for (auto [key, tensor] : weights().tensors) {
-    const auto norm = key.find("LayerNorm.weight");
-    if (norm != std::string::npos) key.replace(norm, std::string::npos, "LayerNorm.gamma");
-    published.tensors["bert." + key] = tensor;
+  for (const auto& [key, tensor] : weights().tensors) {
+    std::string old_key = "bert." + key;
+    const auto norm = old_key.find("LayerNorm.weight");
+    if (norm != std::string::npos) old_key.replace(norm, std::string::npos, "LayerNorm.gamma");
+    published.tensors[old_key] = tensor;
   }
   published.tensors["bert.embeddings.position_ids"] = at::arange(512).unsqueeze(0);
   published.tensors["cls.predictions.bias"] = at::zeros({28996});

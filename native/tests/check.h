@@ -31,9 +31,9 @@ std::string read_text(const std::string& path);
 }  // namespace latentray::test
 
 // TEST("a sentence") { … }
-#define TEST(name) LATENTRAY_TEST(name, __LINE__)
-#define LATENTRAY_TEST(name, line) LATENTRAY_TEST_AT(name, line)
-#define LATENTRAY_TEST_AT(name, line)                                                    \
-  static void test_at_##line();                                                          \
-  static const ::latentray::test::Registration registered_at_##line(name, &test_at_##line); \
-  static void test_at_##line()
+#define TEST(name) LATENTRAY_TEST(name, __COUNTER__)
+#define LATENTRAY_TEST(name, number) LATENTRAY_TEST_AT(name, number)
+#define LATENTRAY_TEST_AT(name, number)                                                    \
+  static void test_##number();                                                          \
+  static const ::latentray::test::Registration registered_##number(name, &test_##number); \
+  static void test_##number()

@@ -17,7 +17,9 @@ interface DemoFlags {
 export function registerDemoCommand(program: Command): void {
   program
     .command('demo')
-    .description('reconstruct radiographs with TAEF2 and generate an image, with what is on this machine')
+    .description(
+      'reconstruct radiographs with TAEF2 and generate an image, with what is on this machine',
+    )
     .option('--shared <folder>', 'the folder with data/ and golden/', '../shared')
     .option('--images <n>', 'radiographs to reconstruct', '12')
     .option('-o, --out <folder>', 'where results go', 'outputs/demo')

@@ -18,6 +18,8 @@ registerDoctorCommand(program);
 program.parseAsync().catch((error: unknown) => {
   // What a user can act on is a sentence; anything else is a defect and shows its stack.
   const expected = LatentrayError.isInstance(error);
-  process.stderr.write(`${expected ? `${error.code}: ${error.message}` : (error as Error)?.stack}\n`);
+  process.stderr.write(
+    `${expected ? `${error.code}: ${error.message}` : (error as Error)?.stack}\n`,
+  );
   process.exitCode = 1;
 });

@@ -33,6 +33,10 @@ export function interruptSignal(): AbortSignal {
 
 /** Results as JSON on stdout; seeds are beyond what JSON numbers hold. */
 export function printJson(value: unknown): void {
-  const text = JSON.stringify(value, (_, item) => (typeof item === 'bigint' ? String(item) : item), 2);
+  const text = JSON.stringify(
+    value,
+    (_, item) => (typeof item === 'bigint' ? String(item) : item),
+    2,
+  );
   process.stdout.write(`${text}\n`);
 }

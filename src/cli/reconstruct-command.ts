@@ -50,11 +50,20 @@ export interface ReconstructionJob {
 export function registerReconstructCommand(program: Command): void {
   program
     .command('reconstruct')
-    .description('encode and decode images; write them, side-by-side sheets and a table of RMSE, PSNR, SSIM')
+    .description(
+      'encode and decode images; write them, side-by-side sheets and a table of RMSE, PSNR, SSIM',
+    )
     .argument('<images...>', 'image files, or folders of them')
-    .requiredOption('--vae <folder>', 'an autoencoder: KL, tiny, or TAESD encoder and decoder files')
+    .requiredOption(
+      '--vae <folder>',
+      'an autoencoder: KL, tiny, or TAESD encoder and decoder files',
+    )
     .option('--size <pixels>', 'bring each image to a square of this side first', integer)
-    .option('--fit <how>', 'letterbox, centre-crop or stretch; needed where an image is no square', 'none')
+    .option(
+      '--fit <how>',
+      'letterbox, centre-crop or stretch; needed where an image is no square',
+      'none',
+    )
     .option('--batch <n>', 'images at a time', integer, 4)
     .option('--limit <n>', 'stop after so many images', integer)
     .option('--device <name>', 'cpu, cuda or cuda:N')
@@ -104,7 +113,9 @@ async function reconstructBatch(
   );
   const restored = await reconstruct(vae, originals, { signal });
   const [rmse, psnr, ssim] = await Promise.all(
-    [metrics.rmse, metrics.psnr, metrics.ssim].map((metric) => metric(originals, restored, { signal })),
+    [metrics.rmse, metrics.psnr, metrics.ssim].map((metric) =>
+      metric(originals, restored, { signal }),
+    ),
   );
   const rows = files.map((file, i) => ({
     file,

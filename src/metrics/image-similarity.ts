@@ -38,7 +38,11 @@ export function ssim(a: ImageBatch, b: ImageBatch, options?: SimilarityOptions):
  *
  * @throws `ERR_SHAPE` for images under 176 pixels a side.
  */
-export function msSsim(a: ImageBatch, b: ImageBatch, options?: SimilarityOptions): Promise<number[]> {
+export function msSsim(
+  a: ImageBatch,
+  b: ImageBatch,
+  options?: SimilarityOptions,
+): Promise<number[]> {
   return similarity('msSsim', a, b, options);
 }
 
@@ -62,5 +66,8 @@ function batchOf(name: string, batch: ImageBatch): Tensor {
   const images = batch instanceof Image ? [batch] : batch;
   if (!Array.isArray(images)) throw invalidArgument(name, 'images or a tensor', batch);
   const { data, shape } = imagesToTensorData(images);
-  return Tensor.from(data.map((value) => value / 2 + 0.5), { shape });
+  return Tensor.from(
+    data.map((value) => value / 2 + 0.5),
+    { shape },
+  );
 }

@@ -69,7 +69,13 @@ export class Autoencoder {
 
   static async #loadTaesd(path: string, files: string[], options: ModelOptions) {
     const device = options.device ?? readEnvironment().device ?? 'cpu';
-    const source: ModelSource = { config: '{}', origin: path, files, device, dtype: options.dtype ?? 'float32' };
+    const source: ModelSource = {
+      config: '{}',
+      origin: path,
+      files,
+      device,
+      dtype: options.dtype ?? 'float32',
+    };
     const handle = await runJob(options.signal, (token) => addon().loadTaesd(source, token));
     return new Autoencoder(handle, {}, files);
   }

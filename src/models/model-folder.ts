@@ -1,8 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
+import { readEnvironment } from '../environment.js';
 import { LatentrayError } from '../errors.js';
 import { parsePythonJson } from '../json.js';
-import { readEnvironment } from '../environment.js';
 import type { JobOptions } from '../native/addon.js';
 import type { DType, ModelSource } from '../native/addon-types.js';
 
@@ -83,9 +83,13 @@ async function shardsOf(indexPath: string): Promise<string[]> {
   const { weight_map: map } = await readJsonObject(indexPath);
   const names = new Set(typeof map === 'object' && map !== null ? Object.values(map) : []);
   if (names.size === 0) {
-    throw new LatentrayError('ERR_WEIGHTS_CORRUPT', `${indexPath}: weight_map: expected file names`, {
-      path: indexPath,
-    });
+    throw new LatentrayError(
+      'ERR_WEIGHTS_CORRUPT',
+      `${indexPath}: weight_map: expected file names`,
+      {
+        path: indexPath,
+      },
+    );
   }
   return [...names].map((name) => join(dirname(indexPath), shardName(name, indexPath)));
 }

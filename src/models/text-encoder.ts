@@ -138,7 +138,11 @@ export class TextEncoder {
     options: EncodeTextOptions = {},
   ): Promise<TextEncoding> {
     const list = typeof texts === 'string' ? [texts] : texts;
-    if (!Array.isArray(list) || list.length === 0 || !list.every((text) => typeof text === 'string')) {
+    if (
+      !Array.isArray(list) ||
+      list.length === 0 ||
+      !list.every((text) => typeof text === 'string')
+    ) {
       throw invalidArgument('texts', 'a string, or an array with at least one', texts);
     }
     const encodings = this.tokenizer.encodeBatch(list, {
@@ -148,10 +152,11 @@ export class TextEncoder {
     const inputIds = rows(encodings, 'inputIds');
     const attentionMask = rows(encodings, 'attentionMask');
     const masked = options.useAttentionMask ?? this.masksPadding;
-    const states = await this.forward(
-      masked ? { inputIds, attentionMask } : { inputIds },
-      { hiddenStates: options.hiddenStates ?? false, skipLayers: options.skipLayers ?? 0, signal: options.signal },
-    );
+    const states = await this.forward(masked ? { inputIds, attentionMask } : { inputIds }, {
+      hiddenStates: options.hiddenStates ?? false,
+      skipLayers: options.skipLayers ?? 0,
+      signal: options.signal,
+    });
     return {
       ...states,
       inputIds,
@@ -202,5 +207,5 @@ async function findTokenizer(path: string): Promise<string> {
     const present = await Promise.all(tokenizerFiles.map((name) => exists(join(folder, name))));
     if (present.some(Boolean)) return folder;
   }
-  return path;  // whose absence loadTokenizer explains
+  return path; // whose absence loadTokenizer explains
 }

@@ -21,7 +21,10 @@ export interface DenoiseInputs {
  * From noise to latents. Each step is one native job, so that between steps other pipelines get their
  * turn, and the caller may look at the latents or stop.
  */
-export async function denoise(inputs: DenoiseInputs, options: ParsedGenerateOptions): Promise<Tensor> {
+export async function denoise(
+  inputs: DenoiseInputs,
+  options: ParsedGenerateOptions,
+): Promise<Tensor> {
   const startedAt = performance.now();
   const run = await start(inputs, options);
   try {

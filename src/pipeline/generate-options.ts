@@ -108,7 +108,8 @@ export const generateOptions = z.strictObject({
 export type ParsedGenerateOptions = z.output<typeof generateOptions>;
 
 function instanceOf<T>(Class: { prototype: T; name: string }) {
-  const matches = (value: unknown) => Object.prototype.isPrototypeOf.call(Class.prototype as object, value as object);
+  const matches = (value: unknown) =>
+    Object.prototype.isPrototypeOf.call(Class.prototype as object, value as object);
   return z.custom<T>(matches, `expected a ${Class.name}`);
 }
 

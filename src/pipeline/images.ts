@@ -4,10 +4,7 @@ import { packageVersion } from '../native/package-root.js';
 import type { Tensor } from '../tensor.js';
 
 /** Bytes [N, H, W, C] as images, each with its provenance. */
-export function bytesToImages(
-  bytes: Tensor,
-  provenanceOf: (index: number) => Provenance,
-): Image[] {
+export function bytesToImages(bytes: Tensor, provenanceOf: (index: number) => Provenance): Image[] {
   const [count = 0, height = 0, width = 0, channels] = bytes.shape;
   const data = bytes.data() as Uint8Array;
   const size = data.length / count;

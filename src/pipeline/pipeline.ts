@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { LatentrayError } from '../errors.js';
-import { Image } from '../image/image.js';
+import type { Image } from '../image/image.js';
 import { Autoencoder } from '../models/autoencoder.js';
 import { exists, type ModelOptions, readJsonObject } from '../models/model-folder.js';
 import { TextEncoder } from '../models/text-encoder.js';
@@ -137,7 +137,10 @@ export class Pipeline {
     const decoded = await this.#decode(latents, parsed);
     progress('decode', 1, 1);
     if (parsed.output === 'pixels') return { ...made, pixels: decoded };
-    const images = bytesToImages(decoded, await this.#provenance(parsed, prompts, seeds, scheduler));
+    const images = bytesToImages(
+      decoded,
+      await this.#provenance(parsed, prompts, seeds, scheduler),
+    );
     return { ...made, images };
   }
 
@@ -240,7 +243,8 @@ async function checkIndex(path: string, options: PipelineOptions): Promise<void>
     );
   }
   const { _class_name: name } = await readJsonObject(indexPath);
-  if (typeof name === 'string' && name.startsWith('StableDiffusion') && !name.includes('XL')) return;
+  if (typeof name === 'string' && name.startsWith('StableDiffusion') && !name.includes('XL'))
+    return;
   throw new LatentrayError(
     'ERR_CONFIG_INVALID',
     `${indexPath}: _class_name: expected StableDiffusionPipeline, found ${name}`,

@@ -2,7 +2,14 @@ import { readdirSync } from 'node:fs';
 import t from 'tap';
 import { NoiseSource, Scheduler, Tensor } from '../../src/index.js';
 import { parsePythonJson } from '../../src/json.js';
-import { type Case, goldenCase, goldenPath, relativeError, tensor, withoutGolden } from '../support/golden.js';
+import {
+  type Case,
+  goldenCase,
+  goldenPath,
+  relativeError,
+  tensor,
+  withoutGolden,
+} from '../support/golden.js';
 
 /** The stand-in network of the cases: tanh(x.reshape(4, 16) @ W) + 0.001 t. */
 async function network(input: Tensor, weights: Tensor, timestep: number): Promise<Tensor> {
@@ -51,7 +58,10 @@ function closeTo(actual: readonly number[], expected: Iterable<number | bigint>)
   const values = [...expected].map(Number);
   return (
     actual.length === values.length &&
-    values.every((value, i) => Math.abs((actual[i] ?? Number.NaN) - value) <= 1e-6 * Math.max(1, Math.abs(value)))
+    values.every(
+      (value, i) =>
+        Math.abs((actual[i] ?? Number.NaN) - value) <= 1e-6 * Math.max(1, Math.abs(value)),
+    )
   );
 }
 

@@ -13,7 +13,11 @@ t.test('abort before, during and after', { skip: withoutGolden }, async (t) => {
 
   const controller = new AbortController();
   let steps = 0;
-  const running = pipeline.generate({ ...long, signal: controller.signal, onProgress: () => steps++ });
+  const running = pipeline.generate({
+    ...long,
+    signal: controller.signal,
+    onProgress: () => steps++,
+  });
   await setTimeout(300);
   controller.abort(reason);
   const seen = steps;
@@ -49,14 +53,18 @@ t.test('a callback that throws ends the run with its error', { skip: withoutGold
   t.equal((await pipeline.generate(quick)).images.length, 1);
 });
 
-t.test('a disposed pipeline refuses, and a running one ends first', { skip: withoutGolden }, async (t) => {
-  const pipeline = await loadTinyPipeline();
-  const encoding = pipeline.textEncoder.encode('text');
-  pipeline.dispose();
-  pipeline.dispose();
-  t.same((await encoding).lastHiddenState.shape, [1, 77, 32], 'a running job keeps its model');
-  await t.rejects(pipeline.generate(quick), { code: 'ERR_DISPOSED' });
-});
+t.test(
+  'a disposed pipeline refuses, and a running one ends first',
+  { skip: withoutGolden },
+  async (t) => {
+    const pipeline = await loadTinyPipeline();
+    const encoding = pipeline.textEncoder.encode('text');
+    pipeline.dispose();
+    pipeline.dispose();
+    t.same((await encoding).lastHiddenState.shape, [1, 77, 32], 'a running job keeps its model');
+    await t.rejects(pipeline.generate(quick), { code: 'ERR_DISPOSED' });
+  },
+);
 
 t.test('several pipelines at once', { skip: withoutGolden }, async (t) => {
   const pipelines = await Promise.all([loadTinyPipeline(), loadTinyPipeline()]);

@@ -80,10 +80,13 @@ t.test('two workers generate at the same time', { skip: withoutGolden }, async (
   t.equal(stdout, 'true\n');
 });
 
-t.test('a worker that is terminated during a job takes nobody along', { skip: withoutGolden }, async (t) => {
-  const { stdout } = await program(
-    'terminate',
-    `import { parentPort } from 'node:worker_threads';
+t.test(
+  'a worker that is terminated during a job takes nobody along',
+  { skip: withoutGolden },
+  async (t) => {
+    const { stdout } = await program(
+      'terminate',
+      `import { parentPort } from 'node:worker_threads';
      import { fileURLToPath } from 'node:url';
      if (isMainThread) {
        for (let i = 0; i < 4; i++) {
@@ -98,9 +101,10 @@ t.test('a worker that is terminated during a job takes nobody along', { skip: wi
        pipeline.generate({ ...quick, steps: 500 });
        setTimeout(() => parentPort.postMessage('busy'), 100);
      }`,
-  );
-  t.equal(stdout, '1\n');
-});
+    );
+    t.equal(stdout, '1\n');
+  },
+);
 
 t.test('CommonJS and ES modules share their objects', async (t) => {
   const { stdout } = await program(

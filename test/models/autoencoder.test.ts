@@ -58,7 +58,10 @@ t.test('TAEF2 equals its author', { skip: withoutData }, async (t) => {
   // TAEF2's own code takes pixels in [0, 1].
   const encoded = await vae.encode(await (await input.mul(2)).sub(1));
   const decoded = await (await (await vae.decode(latent)).add(1)).div(2);
-  const errors = [await relativeError(encoded.latents, latent), await relativeError(decoded, output)];
+  const errors = [
+    await relativeError(encoded.latents, latent),
+    await relativeError(decoded, output),
+  ];
   t.ok(Math.max(...errors) <= 1e-5, String(errors));
 });
 

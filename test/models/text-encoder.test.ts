@@ -29,7 +29,10 @@ t.test('texts are encoded with their tokenizer', { skip: withoutGolden }, async 
   const encoding = await encoder.encode(JSON.parse(expected.metadata.prompts ?? ''));
   t.same(encoding.inputIds.data(), tensor(expected, 'input_ids').data());
   t.equal(encoding.truncated, false);
-  const error = await relativeError(encoding.lastHiddenState, tensor(expected, 'last_hidden_state'));
+  const error = await relativeError(
+    encoding.lastHiddenState,
+    tensor(expected, 'last_hidden_state'),
+  );
   t.ok(error <= 1e-5, String(error));
 });
 
@@ -44,7 +47,8 @@ t.test('a prompt that is too long is cut, and says so', { skip: withoutGolden },
 
 t.test('what does not fit is named', { skip: withoutGolden }, async (t) => {
   using encoder = await TextEncoder.load(goldenPath('tiny-sd1/model/text_encoder'));
-  const ids = (values: number[]) => Tensor.from(values, { dtype: 'int64', shape: [1, values.length] });
+  const ids = (values: number[]) =>
+    Tensor.from(values, { dtype: 'int64', shape: [1, values.length] });
   await t.rejects(encoder.forward({ inputIds: ids([49408]) }), { code: 'ERR_INVALID_ARG' });
   await t.rejects(encoder.forward({ inputIds: ids([-1]) }), { code: 'ERR_INVALID_ARG' });
   await t.rejects(encoder.forward({ inputIds: ids(new Array(78).fill(1)) }), { code: 'ERR_SHAPE' });

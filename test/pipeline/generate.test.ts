@@ -6,26 +6,30 @@ import { Image, Pipeline, readProvenance, type StepEvent, Tensor } from '../../s
 import { goldenPath, relativeError, withoutGolden } from '../support/golden.js';
 import { loadTinyPipeline, quick } from '../support/tiny-pipeline.js';
 
-t.test('images say that they are synthetic and how they were made', { skip: withoutGolden }, async (t) => {
-  using pipeline = await loadTinyPipeline();
-  const { images, seeds } = await pipeline.generate({ ...quick, negativePrompt: 'blurry' });
-  t.same(seeds, [1n]);
-  const [image] = images;
-  if (!image) throw new Error('no image');
-  t.match(image, { width: 64, height: 64, channels: 3 });
-  const path = join(mkdtempSync(join(tmpdir(), 'latentray-')), 'image.png');
-  await image.save(path);
-  t.match(await readProvenance(path), {
-    synthetic: true,
-    software: /^latentray \d/,
-    modelDigest: /^sha256:[0-9a-f]{64}$/,
-    prompt: quick.prompt,
-    negativePrompt: 'blurry',
-    seed: 1n,
-    settings: { scheduler: 'PNDMScheduler', steps: 2, guidanceScale: 7.5 },
-  });
-  t.same((await Image.read(path)).data, image.data);
-});
+t.test(
+  'images say that they are synthetic and how they were made',
+  { skip: withoutGolden },
+  async (t) => {
+    using pipeline = await loadTinyPipeline();
+    const { images, seeds } = await pipeline.generate({ ...quick, negativePrompt: 'blurry' });
+    t.same(seeds, [1n]);
+    const [image] = images;
+    if (!image) throw new Error('no image');
+    t.match(image, { width: 64, height: 64, channels: 3 });
+    const path = join(mkdtempSync(join(tmpdir(), 'latentray-')), 'image.png');
+    await image.save(path);
+    t.match(await readProvenance(path), {
+      synthetic: true,
+      software: /^latentray \d/,
+      modelDigest: /^sha256:[0-9a-f]{64}$/,
+      prompt: quick.prompt,
+      negativePrompt: 'blurry',
+      seed: 1n,
+      settings: { scheduler: 'PNDMScheduler', steps: 2, guidanceScale: 7.5 },
+    });
+    t.same((await Image.read(path)).data, image.data);
+  },
+);
 
 t.test('a batch of seeds is the same images one by one', { skip: withoutGolden }, async (t) => {
   using pipeline = await loadTinyPipeline();
@@ -132,12 +136,19 @@ t.test('misuse is named', { skip: withoutGolden }, async (t) => {
     code: 'ERR_SHAPE',
     message: /latents/,
   });
-  await t.rejects(pipeline.generate({ ...quick, scheduler: 'dpm' }), { code: 'ERR_CONFIG_INVALID' });
+  await t.rejects(pipeline.generate({ ...quick, scheduler: 'dpm' }), {
+    code: 'ERR_CONFIG_INVALID',
+  });
   t.equal((await pipeline.generate(quick)).images.length, 1, 'and it works afterwards');
 });
 
 t.test('a folder that is no pipeline says so', { skip: withoutGolden }, async (t) => {
-  await t.rejects(Pipeline.load('/nowhere'), { code: 'ERR_MODEL_NOT_FOUND', message: /model_index/ });
-  await t.rejects(Pipeline.load(goldenPath('tiny-sd1/model/unet')), { code: 'ERR_MODEL_NOT_FOUND' });
+  await t.rejects(Pipeline.load('/nowhere'), {
+    code: 'ERR_MODEL_NOT_FOUND',
+    message: /model_index/,
+  });
+  await t.rejects(Pipeline.load(goldenPath('tiny-sd1/model/unet')), {
+    code: 'ERR_MODEL_NOT_FOUND',
+  });
   await t.rejects(loadTinyPipeline({ device: 'cuda:42' }), { code: 'ERR_DEVICE_UNAVAILABLE' });
 });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Pipeline, type SchedulerConfig } from '../../src/index.js';
+import { Pipeline, type SchedulerConfig, type Tensor, TextEncoder } from '../../src/index.js';
 import { parsePythonJson } from '../../src/json.js';
 import { goldenCase, goldenPath, relativeError, tensor, withoutGolden } from '../support/golden.js';
 
@@ -10,35 +10,58 @@ function configOf(metadata: Record<string, string>): SchedulerConfig {
   return { ...config, _class_name: metadata.scheduler };
 }
 
+/**
+ * tiny-sd2's own tokenizer pads with "!", as published v2 repositories do; its cases were made with
+ * <|endoftext|>, which is tiny-sd1's padding.
+ */
+async function load(family: string): Promise<Pipeline> {
+  const textEncoder = await TextEncoder.load(goldenPath(`${family}/model/text_encoder`), {
+    tokenizer: goldenPath('tiny-sd1/model/tokenizer'),
+  });
+  return Pipeline.load(goldenPath(`${family}/model`), { textEncoder });
+}
+
 for (const family of ['tiny-sd1', 'tiny-sd2']) {
   t.test(`${family}: text to image equals diffusers`, { skip: withoutGolden }, async (t) => {
-    using pipeline = await Pipeline.load(goldenPath(`${family}/model`));
+    using pipeline = await load(family);
     for (const name of names) {
       const reference = await goldenCase(`${family}/pipeline/txt2img_${name}.safetensors`);
       const { metadata } = reference;
-      const { latents, pixels } = await pipeline.generate({
-        prompt: JSON.parse(metadata.prompts ?? ''),
-        negativePrompt: JSON.parse(metadata.negative ?? ''),
-        steps: Number(metadata.steps),
-        guidanceScale: Number(metadata.guidance_scale),
-        width: Number(metadata.width),
-        height: Number(metadata.height),
-        latents: tensor(reference, 'latents_in'),
-        seed: Number(metadata.generator_seed),
-        scheduler: configOf(metadata),
-        output: 'pixels',
-      });
+      const run = (noise: Tensor) =>
+        pipeline.generate({
+          prompt: JSON.parse(metadata.prompts ?? ''),
+          negativePrompt: JSON.parse(metadata.negative ?? ''),
+          steps: Number(metadata.steps),
+          guidanceScale: Number(metadata.guidance_scale),
+          width: Number(metadata.width),
+          height: Number(metadata.height),
+          latents: noise,
+          seed: Number(metadata.generator_seed),
+          scheduler: configOf(metadata),
+          output: 'pixels',
+        });
+      const noise = tensor(reference, 'latents_in');
+      const { latents, pixels } = await run(noise);
       if (!pixels) throw new Error('no pixels');
       const errors = [
         await relativeError(latents, tensor(reference, 'latents_out')),
         await relativeError(pixels, tensor(reference, 'image')),
       ];
-      t.ok(Math.max(...errors) <= 1e-4, `${name}: ${errors}`);
+      let tolerance = 1e-4;
+      if (configOf(metadata).clip_sample) {
+        // Clipping makes this case of random weights ill-conditioned: the start's last float32 digit moves
+        // the result by more than the tolerance, and diffusers on another processor misses the case by
+        // as much as we do (6e-4). The digit's effect is the measure here.
+        const moved = await run(await noise.mul(1 + 2 ** -22));
+        tolerance = Math.max(tolerance, 2 * (await relativeError(moved.latents, latents)));
+        t.ok(tolerance < 5e-3, `the last digit moves it by ${tolerance / 2}`);
+      }
+      t.ok(Math.max(...errors) <= tolerance, `${name}: ${errors} (tolerance ${tolerance})`);
     }
   });
 
   t.test(`${family}: every way to call it equals diffusers`, { skip: withoutGolden }, async (t) => {
-    using pipeline = await Pipeline.load(goldenPath(`${family}/model`));
+    using pipeline = await load(family);
     const reference = await goldenCase(`${family}/pipeline/variations.safetensors`);
     const { metadata } = reference;
     const prompts: string[] = JSON.parse(metadata.prompts ?? '');

@@ -7,4 +7,10 @@ export function loadTinyPipeline(options?: Parameters<typeof Pipeline.load>[1]):
 }
 
 /** The quickest useful run. */
-export const quick = { prompt: 'A photo of a lung x-ray', steps: 2, seed: 1, width: 64, height: 64 };
+export const quick = {
+  prompt: 'A photo of a lung x-ray',
+  steps: 2,
+  seed: 1,
+  width: 64,
+  height: 64,
+};

@@ -1,0 +1,348 @@
+"""Makes the reference cases of test/golden that diffusers and transformers compute.
+
+    pip install torch diffusers transformers
+    python3 scripts/make-golden.py
+
+The models are small, and their weights are not stored: they follow from the parameters' names and shapes
+(`parameter` below, and test/support/recipe.ts for the tests), drawn by PyTorch's CPU generator. Everything is
+computed in float32 on one thread. test/golden/README.md describes the files.
+"""
+
+import argparse
+import json
+import math
+import struct
+from pathlib import Path
+
+import diffusers
+import torch
+from safetensors.torch import save, save_file
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+PROMPTS = [
+    "A chest radiograph without findings",
+    "small right-sided pleural effusion, no pneumothorax; heart size is normal (AP portable, 14:32)",
+]
+NEGATIVE = ["blurry", ""]
+
+TEXT = dict(
+    vocab_size=49408, hidden_size=32, intermediate_size=72, max_position_embeddings=77, pad_token_id=1
+)
+UNET = dict(sample_size=8, cross_attention_dim=32, layers_per_block=1)
+VAE = dict(
+    down_block_types=["DownEncoderBlock2D"] * 4,
+    up_block_types=["UpDecoderBlock2D"] * 4,
+    block_out_channels=[8, 8, 16, 16],
+    layers_per_block=1,
+    norm_num_groups=4,
+    sample_size=64,
+)
+BETAS = dict(
+    beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1, set_alpha_to_one=False
+)
+
+FAMILIES = {
+    # As the v1 repositories: eos_token_id 2 stands for "the largest id" there.
+    "recipe-sd1": dict(
+        seed=100_000,
+        text=dict(
+            TEXT, num_hidden_layers=2, num_attention_heads=4, hidden_act="quick_gelu", bos_token_id=0, eos_token_id=2
+        ),
+        pad_token="<|endoftext|>",
+        unet=dict(
+            UNET,
+            block_out_channels=[32, 64],
+            down_block_types=["CrossAttnDownBlock2D", "DownBlock2D"],
+            up_block_types=["UpBlock2D", "CrossAttnUpBlock2D"],
+            attention_head_dim=8,
+        ),
+        scheduler=diffusers.PNDMScheduler(**BETAS, skip_prk_steps=True),
+    ),
+    "recipe-sd2": dict(
+        seed=200_000,
+        text=dict(
+            TEXT, num_hidden_layers=3, num_attention_heads=2, hidden_act="gelu", bos_token_id=49406, eos_token_id=49407
+        ),
+        pad_token="!",
+        unet=dict(
+            UNET,
+            block_out_channels=[32, 32, 64],
+            down_block_types=["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
+            up_block_types=["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
+            attention_head_dim=[2, 4, 4],
+            use_linear_projection=True,
+            upcast_attention=True,
+        ),
+        scheduler=diffusers.DDIMScheduler(**BETAS, clip_sample=False, prediction_type="v_prediction"),
+    ),
+}
+
+SCHEDULERS = {
+    "default": None,
+    "ddim": diffusers.DDIMScheduler,
+    "euler": diffusers.EulerDiscreteScheduler,
+    "euler_ancestral": diffusers.EulerAncestralDiscreteScheduler,
+    "dpmpp_2m": diffusers.DPMSolverMultistepScheduler,
+    "unipc": diffusers.UniPCMultistepScheduler,
+}
+
+VARIATIONS = {
+    "seeded": dict(prompt=0, steps=5, guidance_scale=4.0, seed=42),
+    "no_guidance": dict(prompt=0, steps=5, guidance_scale=1.0, seed=42),
+    "rescaled": dict(prompt=0, steps=5, guidance_scale=9.0, guidance_rescale=0.7, seed=42),
+    "two_per_prompt": dict(prompts=[0, 1], steps=4, images_per_prompt=2, guidance_scale=4.0, seed=42),
+    "seed_list": dict(prompts=[0, 1], steps=4, guidance_scale=4.0, seeds=[1, 2]),
+    "eta": dict(prompt=0, steps=5, guidance_scale=4.0, eta=0.5, seed=42),
+}
+
+
+def generator(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def randn(shape, seed):
+    return torch.randn(shape, generator=generator(seed))
+
+
+def parameter(name, shape, seed):
+    """The recipe: one generator a parameter, outputs of about unit size."""
+    noise = randn(shape, seed)
+    if len(shape) > 1:
+        return noise * (1 / math.sqrt(math.prod(shape[1:])))
+    return 1 + noise * 0.1 if name.endswith(".weight") else noise * 0.1
+
+
+def apply_recipe(model, seed, prefix=""):
+    """Sets the weights. The n-th name of the published file, in order, draws from the seed + n."""
+    model.eval()
+    own = model.state_dict()
+    published = {prefix + name.removeprefix(prefix): name for name in own}
+    shapes = {name: list(own[published[name]].shape) for name in sorted(published)}
+    weights = {
+        published[name]: parameter(name, shape, seed + n) for n, (name, shape) in enumerate(shapes.items())
+    }
+    model.load_state_dict(weights)
+    return {"seed": seed, "parameters": shapes}
+
+
+def write_recipe(path, recipe):
+    """One parameter a line."""
+    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(shape)}" for name, shape in recipe["parameters"].items())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'{{"seed": {recipe["seed"]}, "parameters": {{\n{lines}\n}}}}\n')
+
+
+def write_json(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def write_case(path, tensors, **settings):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata)
+
+
+def make_pipeline(family, vocabulary, folder):
+    """The pipeline, and its folder: everything that diffusers saves but the weights and the vocabulary."""
+    seed = family["seed"]
+    text_config = CLIPTextConfig(**family["text"], architectures=["CLIPTextModel"])
+    text_encoder = CLIPTextModel(text_config)
+    unet = diffusers.UNet2DConditionModel(**family["unet"])
+    vae = diffusers.AutoencoderKL(**VAE)
+    tokens = dict(
+        bos_token="<|startoftext|>", eos_token="<|endoftext|>", unk_token="<|endoftext|>", pad_token=family["pad_token"]
+    )
+    pipeline = diffusers.StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text_encoder,
+        tokenizer=CLIPTokenizer.from_pretrained(vocabulary, model_max_length=77, **tokens),
+        unet=unet,
+        scheduler=family["scheduler"],
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    weights = "diffusion_pytorch_model.recipe.json"
+    write_recipe(folder / "text_encoder/model.recipe.json", apply_recipe(text_encoder, seed, "text_model."))
+    write_recipe(folder / "unet" / weights, apply_recipe(unet, seed + 10_000))
+    write_recipe(folder / "vae" / weights, apply_recipe(vae, seed + 20_000))
+    pipeline.save_config(folder)
+    for name in ["unet", "vae", "scheduler"]:
+        getattr(pipeline, name).save_config(folder / name)
+    write_json(folder / "text_encoder/config.json", text_config.to_dict())
+    write_json(folder / "tokenizer/special_tokens_map.json", tokens)
+    write_json(
+        folder / "tokenizer/tokenizer_config.json",
+        dict(tokens, tokenizer_class="CLIPTokenizer", model_max_length=77, do_lower_case=True),
+    )
+    return pipeline
+
+
+def text_case(pipeline, path):
+    input_ids = pipeline.tokenizer(PROMPTS, padding="max_length", max_length=77, truncation=True, return_tensors="pt")[
+        "input_ids"
+    ]
+    encoder = pipeline.text_encoder
+    states = encoder(input_ids, output_hidden_states=True)
+    skipped, _ = pipeline.encode_prompt(PROMPTS, "cpu", 1, False, clip_skip=1)
+    tensors = {
+        "input_ids": input_ids,
+        "last_hidden_state": states.last_hidden_state,
+        "pooler_output": states.pooler_output,
+        "hidden_states.-2": states.hidden_states[-2],
+        "clip_skip_1": skipped,
+    }
+    write_case(path, tensors, prompts=PROMPTS)
+
+
+def unet_cases(unet, folder):
+    def case(name, timestep, height, width, seed, **inputs):
+        batch = len(timestep)
+        inputs |= dict(
+            sample=randn([batch, 4, height, width], seed),
+            timestep=torch.tensor(timestep),
+            encoder_hidden_states=randn([batch, 77, 32], seed + 1),
+        )
+        write_case(folder / f"unet_{name}.safetensors", dict(inputs, output=unet(**inputs).sample))
+
+    case("square", [981, 981], 8, 8, 1)
+    case("odd", [500], 7, 10, 3)
+    case("mixed_t", [1, 400, 999], 8, 8, 5)
+    case("masked", [261], 8, 8, 7, encoder_attention_mask=(torch.arange(77) < 30).byte()[None])
+
+
+def vae_case(vae, path):
+    pixels = randn([2, 3, 32, 48], 9).clamp(-1, 1)
+    posterior = vae.encode(pixels).latent_dist
+    tensors = {
+        "pixels": pixels,
+        "mean": posterior.mean,
+        "logvar": posterior.logvar,
+        "sample_seed77": posterior.sample(generator(77)),
+        "decoded": vae.decode(posterior.mean).sample,
+    }
+    write_case(path, tensors)
+
+
+def text_to_image_case(pipeline, scheduler, path):
+    pipeline.scheduler = scheduler
+    latents_in = randn([2, 4, 4, 8], 11)
+    settings = dict(steps=5, guidance_scale=7.5, width=64, height=32, generator_seed=5)
+    run = dict(
+        prompt=PROMPTS,
+        negative_prompt=NEGATIVE,
+        num_inference_steps=settings["steps"],
+        guidance_scale=settings["guidance_scale"],
+        width=settings["width"],
+        height=settings["height"],
+        latents=latents_in,
+    )
+    latents_out = pipeline(**run, generator=generator(5), output_type="latent").images
+    decoded = pipeline.vae.decode(latents_out / pipeline.vae.config.scaling_factor).sample
+    write_case(
+        path,
+        dict(latents_in=latents_in, latents_out=latents_out, image=(decoded / 2 + 0.5).clamp(0, 1)),
+        prompts=PROMPTS,
+        negative=NEGATIVE,
+        scheduler=type(scheduler).__name__,
+        config=dict(scheduler.config),
+        **settings,
+    )
+
+
+def variations_case(pipeline, scheduler, path):
+    def run(setting):
+        indices = setting.get("prompts", [setting.get("prompt")])
+        seeds = setting.get("seeds")
+        return pipeline(
+            [PROMPTS[index] for index in indices],
+            num_inference_steps=setting["steps"],
+            guidance_scale=setting["guidance_scale"],
+            guidance_rescale=setting.get("guidance_rescale", 0.0),
+            eta=setting.get("eta", 0.0),
+            num_images_per_prompt=setting.get("images_per_prompt", 1),
+            generator=[generator(seed) for seed in seeds] if seeds else generator(setting["seed"]),
+            width=64,
+            height=64,
+            output_type="latent",
+        ).images
+
+    pipeline.scheduler = scheduler
+    write_case(
+        path,
+        {name: run(setting) for name, setting in VARIATIONS.items()},
+        prompts=PROMPTS,
+        settings=VARIATIONS,
+        width=64,
+        height=64,
+        scheduler=type(scheduler).__name__,
+        config=dict(scheduler.config),
+    )
+
+
+def pipeline_cases(pipeline, base, folder):
+    # Clipping at ±1 makes a pipeline of random weights ill-conditioned: rounding alone moves it by 1e-3.
+    unclipped = {"clip_sample": False}
+    for name, scheduler_class in SCHEDULERS.items():
+        scheduler = scheduler_class.from_config(dict(base.config, **unclipped)) if scheduler_class else base
+        text_to_image_case(pipeline, scheduler, folder / f"txt2img_{name}.safetensors")
+    ddim = diffusers.DDIMScheduler.from_config(dict(base.config, **unclipped))
+    variations_case(pipeline, ddim, folder / "variations.safetensors")
+
+
+def tiny_autoencoder_case(folder):
+    vae = diffusers.AutoencoderTiny(
+        encoder_block_out_channels=(8, 8, 8, 8),
+        decoder_block_out_channels=(8, 8, 8, 8),
+        num_encoder_blocks=(1, 2, 2, 2),
+        num_decoder_blocks=(2, 2, 2, 1),
+    )
+    recipe = apply_recipe(vae, 300_000)
+    write_recipe(folder / "model/diffusion_pytorch_model.recipe.json", recipe)
+    vae.save_config(folder / "model")
+    pixels = randn([1, 3, 32, 48], 13).clamp(-1, 1)
+    latents = vae.encode(pixels).latents
+    write_case(folder / "taesd.safetensors", dict(pixels=pixels, latents=latents, decoded=vae.decode(latents).sample))
+
+
+def noise_case(path):
+    """Below 16 numbers PyTorch draws one by one, from 16 on in blocks of 16 with a last one that overlaps."""
+    cases = {"one": ([1], 0), "few": ([15], 42), "block": ([16], 42), "ragged": ([3, 7, 5], 4321)}
+    cases |= {"latents": ([2, 4, 8, 8], 1), "large_seed": ([40], 2**63 + 11)}
+    tensors = {name: randn(shape, seed) for name, (shape, seed) in cases.items()}
+    write_case(path, tensors, seeds={name: str(seed) for name, (_, seed) in cases.items()})
+
+
+def broken_files(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = save({"bias": torch.zeros(4), "weight": torch.ones(4, 4)})
+    (folder / "truncated.safetensors").write_bytes(whole[:-20])
+    (folder / "bad-header-length.safetensors").write_bytes(struct.pack("<Q", 2**60) + whole[8:])
+    outside = whole.replace(b"[16,80]", b"[16,96]")
+    assert outside != whole
+    (folder / "bad-offsets.safetensors").write_bytes(outside)
+
+
+@torch.no_grad()
+def main():
+    parser = argparse.ArgumentParser(description="Makes the computed reference cases of test/golden.")
+    default = Path(__file__).parent.parent / "test/golden"
+    parser.add_argument("out", nargs="?", type=Path, default=default, help="the folder of the cases")
+    out = parser.parse_args().out
+    torch.set_num_threads(1)
+    for name, family in FAMILIES.items():
+        folder = out / name
+        pipeline = make_pipeline(family, default / "tokenizer/clip", folder / "model")
+        text_case(pipeline, folder / "text_encoder.safetensors")
+        unet_cases(pipeline.unet, folder)
+        vae_case(pipeline.vae, folder / "vae.safetensors")
+        pipeline_cases(pipeline, family["scheduler"], folder / "pipeline")
+    tiny_autoencoder_case(out / "recipe-taesd")
+    noise_case(out / "noise.safetensors")
+    broken_files(out / "formats")
+
+
+if __name__ == "__main__":
+    main()

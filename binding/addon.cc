@@ -24,8 +24,8 @@ void initialize(const Napi::CallbackInfo& info) {
   Environment::of(info.Env()).make_error = Napi::Persistent(info[0].As<Napi::Function>());
 }
 
-// shutDown(): cancels and joins; TypeScript calls it on the process's 'exit' event, because the cleanup
-// hook comes too late there (a computing thread would meet freed statics).
+// shutDown(): cancels and joins; TypeScript calls it on the process's 'exit' event, because the
+// cleanup hook comes too late there (a computing thread would meet freed statics).
 void shut_down(const Napi::CallbackInfo& info) { Environment::of(info.Env()).shut_down(); }
 
 }  // namespace

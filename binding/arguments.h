@@ -1,5 +1,5 @@
-// JavaScript values as plain C++ ones. TypeScript validates what users pass; these checks only keep a
-// wrong call from becoming undefined behaviour.
+// JavaScript values as plain C++ ones. TypeScript validates what users pass; these checks only keep
+// a wrong call from becoming undefined behaviour.
 #pragma once
 
 #include <c10/util/ArrayRef.h>

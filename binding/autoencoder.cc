@@ -75,7 +75,8 @@ Napi::Value encode(const Napi::CallbackInfo& info) {
   });
 }
 
-// autoencoderDecode(autoencoder, latents, scaled, pieces, token): `scaled` latents are the diffusion model's
+// autoencoderDecode(autoencoder, latents, scaled, pieces, token): `scaled` latents are the
+// diffusion model's
 Napi::Value decode(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto model = AutoencoderObject::payload_of(info[0]);
@@ -151,8 +152,7 @@ void AutoencoderObject::export_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("autoencoderDecode", Napi::Function::New<decode>(env));
   exports.Set("pixelsToUnitRange", Napi::Function::New<pixel_conversion<to_unit_range>>(env));
   exports.Set("pixelsToBytes", Napi::Function::New<pixel_conversion<to_bytes>>(env));
-  exports.Set("pixelsToGreyBytes",
-              Napi::Function::New<pixel_conversion<to_grey_bytes>>(env));
+  exports.Set("pixelsToGreyBytes", Napi::Function::New<pixel_conversion<to_grey_bytes>>(env));
   exports.Set("bytesToPixels", Napi::Function::New<pixel_conversion<from_bytes>>(env));
   exports.Set("scaleLatents", Napi::Function::New<scale_latents>(env));
   exports.Set("sampleLatents", Napi::Function::New<sample_latents>(env));

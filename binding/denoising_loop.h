@@ -10,7 +10,8 @@
 
 namespace latentray::binding {
 
-// The latents and the position belong to the JavaScript thread: a step publishes them when it settles.
+// The latents and the position belong to the JavaScript thread: a step publishes them when it
+// settles.
 struct DenoisingRun {
   std::unique_ptr<DenoisingLoop> loop;
   std::string lane;
@@ -25,7 +26,9 @@ class DenoisingRunObject : public Object<DenoisingRunObject, std::shared_ptr<Den
   using Object::Object;
 
   static Napi::Function define(Napi::Env env);
-  static int64_t bytes_of(const std::shared_ptr<DenoisingRun>& run) { return run->latents.nbytes(); }
+  static int64_t bytes_of(const std::shared_ptr<DenoisingRun>& run) {
+    return run->latents.nbytes();
+  }
   static void export_functions(Napi::Env env, Napi::Object exports);
 
  private:

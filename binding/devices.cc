@@ -54,6 +54,15 @@ Napi::Value native_memory(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value executor_statistics(const Napi::CallbackInfo& info) {
+  const ExecutorStatistics statistics = Environment::of(info.Env()).statistics();
+  auto result = Napi::Object::New(info.Env());
+  result.Set("jobs", static_cast<double>(statistics.jobs));
+  result.Set("busyMs", statistics.busy_ms);
+  result.Set("waiting", static_cast<double>(statistics.waiting));
+  return result;
+}
+
 }  // namespace
 
 void export_devices(Napi::Env env, Napi::Object exports) {
@@ -62,6 +71,7 @@ void export_devices(Napi::Env env, Napi::Object exports) {
   exports.Set("checkDevice", Napi::Function::New<check_device>(env));
   exports.Set("setThreads", Napi::Function::New<set_threads>(env));
   exports.Set("getThreads", Napi::Function::New<get_threads>(env));
+  exports.Set("executorStatistics", Napi::Function::New<executor_statistics>(env));
   exports.Set("nativeMemory", Napi::Function::New<native_memory>(env));
 }
 

@@ -52,6 +52,17 @@ Executor& Environment::executor(const std::string& lane) {
   return *executor;
 }
 
+ExecutorStatistics Environment::statistics() {
+  ExecutorStatistics sum;
+  for (auto& [lane, executor] : executors_) {
+    const auto one = executor->statistics();
+    sum.jobs += one.jobs;
+    sum.busy_ms += one.busy_ms;
+    sum.waiting += one.waiting;
+  }
+  return sum;
+}
+
 void Environment::job_started(Napi::Env env) {
   // ThreadSafeFunction's Ref is a flag, not a count.
   if (pending_jobs_++ == 0) mailbox_->keep_alive(env, true);

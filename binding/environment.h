@@ -1,6 +1,6 @@
-// What belongs to one JavaScript environment (the main thread, or a worker): its executors, its pending
-// jobs, the way back to its thread. Nothing here is static, so that a worker can load the addon, die and
-// be followed by another.
+// What belongs to one JavaScript environment (the main thread, or a worker): its executors, its
+// pending jobs, the way back to its thread. Nothing here is static, so that a worker can load the
+// addon, die and be followed by another.
 #pragma once
 
 #include <napi.h>
@@ -15,8 +15,8 @@
 
 namespace latentray::binding {
 
-// Runs functions on the environment's thread. Outlives the environment: what is posted after its end is
-// dropped, since its values are gone.
+// Runs functions on the environment's thread. Outlives the environment: what is posted after its
+// end is dropped, since its values are gone.
 class Mailbox {
  public:
   explicit Mailbox(Napi::Env env);
@@ -44,11 +44,15 @@ class Environment {
   // The executor of a lane: a device's name, or "io" for files.
   Executor& executor(const std::string& lane);
 
+  // Of all executors together.
+  ExecutorStatistics statistics();
+
   // A job was queued or has settled: the process stays alive while any is pending.
   void job_started(Napi::Env env);
   void job_settled(Napi::Env env);
 
-  // Cancels every job and joins the threads; idempotent. Runs at process exit and at a worker's end.
+  // Cancels every job and joins the threads; idempotent. Runs at process exit and at a worker's
+  // end.
   void shut_down();
   bool is_shut_down() const { return shut_down_; }
 

@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <atomic>
+#include <chrono>
 
 namespace latentray::binding {
 
@@ -55,6 +56,13 @@ void Executor::cancel_all() {
   for (auto& task : waiting_) task.token->cancel();
 }
 
+ExecutorStatistics Executor::statistics() {
+  const std::lock_guard lock(mutex_);
+  ExecutorStatistics now = done_;
+  now.waiting = waiting_.size();
+  return now;
+}
+
 void Executor::loop() {
   // Gradients are recorded where training asks for them; the mode is a thread's own.
   const at::NoGradGuard no_grad;
@@ -67,10 +75,15 @@ void Executor::loop() {
     running_ = task.token;
     lock.unlock();
     follow_requested_threads();
+    const auto started = std::chrono::steady_clock::now();
     task.run();
+    const std::chrono::duration<double, std::milli> busy =
+        std::chrono::steady_clock::now() - started;
     task = {};  // what it captured is released before the next one starts
     lock.lock();
     running_.reset();
+    ++done_.jobs;
+    done_.busy_ms += busy.count();
   }
 }
 

@@ -1,5 +1,5 @@
-// One thread that runs jobs in order. A thread of our own, not libuv's pool: five computing jobs there
-// hold up every fs call of the application.
+// One thread that runs jobs in order. A thread of our own, not libuv's pool: five computing jobs
+// there hold up every fs call of the application.
 #pragma once
 
 #include <condition_variable>
@@ -12,6 +12,13 @@
 #include "core/cancellation.h"
 
 namespace latentray::binding {
+
+// What executors have done: how busy a process is, and what a call costs beside its computation.
+struct ExecutorStatistics {
+  uint64_t jobs = 0;
+  double busy_ms = 0;
+  size_t waiting = 0;
+};
 
 struct Task {
   std::shared_ptr<CancelToken> token;
@@ -29,6 +36,8 @@ class Executor {
   // Fires the token of the running task and of all that wait.
   void cancel_all();
 
+  ExecutorStatistics statistics();
+
  private:
   void loop();
 
@@ -37,6 +46,7 @@ class Executor {
   std::deque<Task> waiting_;
   std::shared_ptr<CancelToken> running_;
   bool stopping_ = false;
+  ExecutorStatistics done_;
   std::thread thread_;
 };
 

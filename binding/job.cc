@@ -43,7 +43,8 @@ class CancelTokenObject : public Object<CancelTokenObject, std::shared_ptr<Cance
 }  // namespace
 
 Napi::Promise start_job(Napi::Env env, const std::string& lane, std::shared_ptr<CancelToken> token,
-                        std::function<void()> run, std::function<Napi::Value(Napi::Env)> settle_job) {
+                        std::function<void()> run,
+                        std::function<Napi::Value(Napi::Env)> settle_job) {
   Environment& environment = Environment::of(env);
   auto job = std::make_unique<Job>(env);
   job->settle = std::move(settle_job);

@@ -15,8 +15,9 @@
 
 namespace latentray::binding {
 
-// Queues a job. `run` computes on the lane's thread and touches no JavaScript; what it captures by value
-// (tensors, models) lives until it ends. `settle` then makes the promise's value on the JavaScript thread.
+// Queues a job. `run` computes on the lane's thread and touches no JavaScript; what it captures by
+// value (tensors, models) lives until it ends. `settle` then makes the promise's value on the
+// JavaScript thread.
 Napi::Promise start_job(Napi::Env env, const std::string& lane, std::shared_ptr<CancelToken> token,
                         std::function<void()> run, std::function<Napi::Value(Napi::Env)> settle);
 
@@ -26,15 +27,14 @@ Napi::Promise start_job(Napi::Env env, const std::string& lane, std::shared_ptr<
                         Compute compute, Convert convert) {
   using Result = std::invoke_result_t<Compute>;
   auto result = std::make_shared<std::unique_ptr<Result>>();
-  return start_job(
-      env, lane, std::move(token),
-      std::function<void()>([result, compute = std::move(compute)]() mutable {
-        *result = std::make_unique<Result>(compute());
-      }),
-      std::function<Napi::Value(Napi::Env)>(
-          [result, convert = std::move(convert)](Napi::Env settle_env) -> Napi::Value {
-            return convert(settle_env, std::move(**result));
-          }));
+  return start_job(env, lane, std::move(token),
+                   std::function<void()>([result, compute = std::move(compute)]() mutable {
+                     *result = std::make_unique<Result>(compute());
+                   }),
+                   std::function<Napi::Value(Napi::Env)>(
+                       [result, convert = std::move(convert)](Napi::Env settle_env) -> Napi::Value {
+                         return convert(settle_env, std::move(**result));
+                       }));
 }
 
 // createCancelToken(): JavaScript's handle of a token, with `.cancel()`.

@@ -25,9 +25,8 @@ Napi::Value image_similarity(const Napi::CallbackInfo& info) {
     return start_job(
         info.Env(), "cpu", cancel_token_argument(info[4]),
         [metric = string_argument(info[0], "metric"), a = tensor_argument(info[1]),
-         b = tensor_argument(info[2]), range = number_argument(info[3], "dataRange")] {
-          return similarity(metric, a, b, range);
-        },
+         b = tensor_argument(info[2]),
+         range = number_argument(info[3], "dataRange")] { return similarity(metric, a, b, range); },
         tensor_to_js);
   });
 }

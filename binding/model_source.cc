@@ -4,6 +4,7 @@
 #include "core/device.h"
 #include "core/dtype.h"
 #include "job.h"
+#include "nn/module_parameters.h"
 #include "weights/safetensors.h"
 
 namespace latentray::binding {
@@ -27,7 +28,7 @@ int64_t parameter_bytes(torch::nn::Module& module) {
   return bytes;
 }
 
-at::Device device_of(torch::nn::Module& module) { return module.parameters().front().device(); }
+at::Device device_of(torch::nn::Module& module) { return nn::first_parameter(module).device(); }
 
 std::string lane_of(torch::nn::Module& module) { return device_name(device_of(module)); }
 
@@ -36,7 +37,7 @@ Napi::Value device_property(Napi::Env env, torch::nn::Module& module) {
 }
 
 Napi::Value dtype_property(Napi::Env env, torch::nn::Module& module) {
-  return Napi::String::New(env, dtype_name(module.parameters().front().scalar_type()));
+  return Napi::String::New(env, dtype_name(nn::first_parameter(module).scalar_type()));
 }
 
 }  // namespace latentray::binding

@@ -1,5 +1,5 @@
-// The base of every JavaScript handle: an object that owns one native payload (a tensor, a model) until
-// it is disposed or collected, and tells V8 how many bytes that is.
+// The base of every JavaScript handle: an object that owns one native payload (a tensor, a model)
+// until it is disposed or collected, and tells V8 how many bytes that is.
 #pragma once
 
 #include <napi.h>
@@ -15,7 +15,8 @@
 
 namespace latentray::binding {
 
-// Derived supplies kName (the class's name in messages), define(env) (its class) and bytes_of(payload).
+// Derived supplies kName (the class's name in messages), define(env) (its class) and
+// bytes_of(payload).
 template <class Derived, class Payload>
 class Object : public Napi::ObjectWrap<Derived> {
  public:

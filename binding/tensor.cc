@@ -12,8 +12,8 @@ namespace latentray::binding {
 
 namespace {
 
-// Keeps JavaScript memory alive while a tensor uses it. Tensors die on any thread; the reference must
-// be dropped on its own, hence the mailbox.
+// Keeps JavaScript memory alive while a tensor uses it. Tensors die on any thread; the reference
+// must be dropped on its own, hence the mailbox.
 class BorrowedBuffer {
  public:
   BorrowedBuffer(Napi::Env env, const Napi::Value& buffer)
@@ -116,7 +116,8 @@ Napi::Value tensor_op(const Napi::CallbackInfo& info) {
   });
 }
 
-// True when JavaScript may look at the memory as it is: dense, on the CPU, aligned for a typed array.
+// True when JavaScript may look at the memory as it is: dense, on the CPU, aligned for a typed
+// array.
 bool is_viewable(const at::Tensor& tensor) {
   return tensor.device().is_cpu() && tensor.is_contiguous() &&
          reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % tensor.element_size() == 0;
@@ -174,7 +175,8 @@ Napi::Value TensorObject::buffer(const Napi::CallbackInfo& info) {
   return guarded(env, [&]() -> Napi::Value {
     const at::Tensor& tensor = payload();
     LATENTRAY_CHECK(tensor.device().is_cpu(), "ERR_DEVICE_UNAVAILABLE", "data(): the tensor is on ",
-                    device_name(tensor.device()), ". Call await tensor.to({ device: 'cpu' }) first");
+                    device_name(tensor.device()),
+                    ". Call await tensor.to({ device: 'cpu' }) first");
     if (!is_viewable(tensor) || tensor.nbytes() == 0) return copied_buffer(env, tensor);
     try {
       return Napi::ArrayBuffer::New(

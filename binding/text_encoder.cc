@@ -51,7 +51,8 @@ Napi::Value text_encoder_forward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto model = TextEncoderObject::payload_of(info[0]);
     const auto options = info[3].As<Napi::Object>();
-    const auto skip = static_cast<int64_t>(number_argument(options.Get("skipLayers"), "skipLayers"));
+    const auto skip =
+        static_cast<int64_t>(number_argument(options.Get("skipLayers"), "skipLayers"));
     const bool wants_states = options.Get("hiddenStates").ToBoolean();
     TextInputs inputs;
     inputs.input_ids = tensor_argument(info[1]);

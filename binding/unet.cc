@@ -54,7 +54,9 @@ Napi::Function UNetObject::define(Napi::Env env) {
                       InstanceMethod("dispose", &UNetObject::dispose)});
 }
 
-int64_t UNetObject::bytes_of(const UNet2DConditionModel& model) { return parameter_bytes(*model.ptr()); }
+int64_t UNetObject::bytes_of(const UNet2DConditionModel& model) {
+  return parameter_bytes(*model.ptr());
+}
 
 void UNetObject::export_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("loadUNet", Napi::Function::New<load_unet_job>(env));

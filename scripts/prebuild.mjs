@@ -1,18 +1,22 @@
 // npm run prebuild: prebuilds/<platform>-<architecture>/latentray-torch<minor>.node, stripped, for the
 // LibTorch that is found. One addon for every LibTorch minor: run it again with another LIBTORCH.
-// `--out <folder>` puts prebuilds/ there.
+// `--out <folder>` puts prebuilds/ there; `--no-build` takes the addon in build/Release as it is.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import prebuildify from 'prebuildify';
+import { buildAddon } from './build-addon.mjs';
 import addon from './find-addon.cjs';
 import find from './find-libtorch.cjs';
 
 const scripts = dirname(fileURLToPath(import.meta.url));
 const root = dirname(scripts);
-const { values } = parseArgs({ options: { out: { type: 'string', default: root } } });
+const { values } = parseArgs({
+  options: { out: { type: 'string', default: root }, build: { type: 'boolean', default: true } },
+  allowNegative: true,
+});
 const out = resolve(values.out);
 
 const { libtorch } = find.findLibtorch({
@@ -23,10 +27,15 @@ const { libtorch } = find.findLibtorch({
 if (!libtorch)
   throw new Error('no LibTorch: run `npm run build:native`, which finds or fetches one');
 
+if (values.build) buildAddon(root, libtorch);
+const built = addon.builtAddon(root);
+if (built?.minor !== libtorch.minor) {
+  throw new Error(`build/Release has no addon for LibTorch ${libtorch.minor}`);
+}
+
 // prebuildify takes away the addon that it finds in build/Release: it gets a folder of its own.
 const staging = join(root, 'build', 'prebuild');
 mkdirSync(staging, { recursive: true });
-process.env.LIBTORCH = libtorch.path;
 await promisify(prebuildify)({
   cwd: staging,
   out,

@@ -41,6 +41,14 @@ export function nativeMemory(): { tensors: number; bytes: number } {
   return addon().nativeMemory();
 }
 
+/**
+ * What this thread's native executors have done: jobs ended, milliseconds spent computing, jobs that wait.
+ * The difference between a call's wall time and `busyMs` is what the call costs beside its computation.
+ */
+export function executorStatistics(): { jobs: number; busyMs: number; waiting: number } {
+  return addon().executorStatistics();
+}
+
 /** Versions of what runs here; reading `libtorch` or `cuda` loads the addon. */
 export const version = {
   /** This package. */

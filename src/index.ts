@@ -3,6 +3,7 @@ export {
   cudaIsAvailable,
   type DeviceInfo,
   devices,
+  executorStatistics,
   getThreads,
   nativeMemory,
   setThreads,

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { loadTensors, nativeMemory, saveTensors, Tensor } from '../src/index.js';
-import { goldenPath, withoutGolden } from './support/golden.js';
+import { caseFolders } from './support/golden.js';
+import { committed } from './support/recipe.js';
 
 t.test('memory is shared both ways', async (t) => {
   const data = new Float32Array([1, 2, 3, 4]);
@@ -59,6 +60,17 @@ t.test('noise is PyTorch’s, bit for bit', async (t) => {
   t.same(again.data(), noise.data());
   await t.rejects(Tensor.randn([2], { seed: -1 }), { code: 'ERR_INVALID_ARG' });
   await t.rejects(Tensor.randn([2], { seed: 1.5 }), { code: 'ERR_INVALID_ARG' });
+});
+
+t.test('noise of every size is PyTorch’s', async (t) => {
+  const { tensors, metadata } = await loadTensors(join(committed, 'noise.safetensors'));
+  const seeds: Record<string, string> = JSON.parse(metadata.seeds ?? '');
+  t.equal(Object.keys(seeds).length, 6);
+  for (const [name, seed] of Object.entries(seeds)) {
+    const expected = tensors[name];
+    const noise = await Tensor.randn(expected?.shape ?? [], { seed: BigInt(seed) });
+    t.same(noise.data(), expected?.data(), name);
+  }
 });
 
 /** A C99 hexadecimal float such as 0x1.8p-1. */
@@ -184,10 +196,12 @@ t.test('safetensors are mapped, written and checked', async (t) => {
   }
 });
 
-t.test('the reference’s broken files are named as such', { skip: withoutGolden }, async (t) => {
-  for (const name of ['bad-offsets', 'bad-header-length', 'truncated']) {
-    await t.rejects(loadTensors(goldenPath(`formats/${name}.safetensors`)), {
-      code: 'ERR_WEIGHTS_CORRUPT',
-    });
-  }
-});
+for (const { name, path, skip } of caseFolders) {
+  t.test(`broken files are named as such (${name} cases)`, { skip }, async (t) => {
+    for (const file of ['bad-offsets', 'bad-header-length', 'truncated']) {
+      await t.rejects(loadTensors(join(path, `formats/${file}.safetensors`)), {
+        code: 'ERR_WEIGHTS_CORRUPT',
+      });
+    }
+  });
+}

@@ -8,12 +8,11 @@
 
 namespace latentray {
 
-BuildInfo build_info() {
-  return {TORCH_VERSION, at::hasCUDA(), at::get_cpu_capability()};
-}
+BuildInfo build_info() { return {TORCH_VERSION, at::hasCUDA(), at::get_cpu_capability()}; }
 
 void initialize_libtorch() {
-  // On processors that NNPACK does not know it warns on stderr at every convolution; oneDNN does the work.
+  // On processors that NNPACK does not know it warns on stderr at every convolution; oneDNN does
+  // the work.
   at::globalContext().setUserEnabledNNPACK(false);
 }
 

@@ -1,5 +1,6 @@
-// Stopping a computation from another thread. A job installs its token for the thread that computes;
-// model code calls cancellation_point() between blocks, so that no forward takes a token argument.
+// Stopping a computation from another thread. A job installs its token for the thread that
+// computes; model code calls cancellation_point() between blocks, so that no forward takes a token
+// argument.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// A published config.json (diffusers / transformers keys) with checked access. A key that is absent or
-// null takes the default that the caller names, which is the published class's own default.
+// A published config.json (diffusers / transformers keys) with checked access. A key that is absent
+// or null takes the default that the caller names, which is the published class's own default.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@ namespace latentray {
 
 class Config {
  public:
-  // `origin` (a path or a class name) opens every message. ERR_CONFIG_INVALID when `text` is no JSON object.
+  // `origin` (a path or a class name) opens every message. ERR_CONFIG_INVALID when `text` is no
+  // JSON object.
   static Config parse(const std::string& text, std::string origin);
 
   bool has(const std::string& key) const;

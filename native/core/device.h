@@ -7,7 +7,8 @@
 
 namespace latentray {
 
-// "cpu", "cuda" (= "cuda:0") or "cuda:N"; ERR_DEVICE_UNAVAILABLE when this build or machine lacks it.
+// "cpu", "cuda" (= "cuda:0") or "cuda:N"; ERR_DEVICE_UNAVAILABLE when this build or machine lacks
+// it.
 at::Device parse_device(const std::string& name);
 std::string device_name(const at::Device& device);
 

@@ -27,8 +27,10 @@ at::ScalarType parse_dtype(const std::string& name) {
     if (name == known) return dtype;
   }
   std::string expected;
-  for (const auto& entry : kNames) expected += (expected.empty() ? "" : ", ") + std::string(entry.first);
-  throw Error("ERR_DTYPE", c10::str("dtype: expected one of ", expected, "; received '", name, "'"));
+  for (const auto& entry : kNames)
+    expected += (expected.empty() ? "" : ", ") + std::string(entry.first);
+  throw Error("ERR_DTYPE",
+              c10::str("dtype: expected one of ", expected, "; received '", name, "'"));
 }
 
 std::string dtype_name(at::ScalarType dtype) {

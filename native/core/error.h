@@ -29,9 +29,9 @@ class Error : public std::runtime_error {
 }  // namespace latentray
 
 // The message parts are evaluated only on failure.
-#define LATENTRAY_CHECK(condition, code, ...)                         \
-  do {                                                                \
-    if (!(condition)) {                                               \
-      throw ::latentray::Error((code), ::c10::str(__VA_ARGS__));      \
-    }                                                                 \
+#define LATENTRAY_CHECK(condition, code, ...)                    \
+  do {                                                           \
+    if (!(condition)) {                                          \
+      throw ::latentray::Error((code), ::c10::str(__VA_ARGS__)); \
+    }                                                            \
   } while (false)

@@ -40,7 +40,8 @@ std::shared_ptr<MappedFile> MappedFile::open(const std::string& path) {
   const auto size = static_cast<size_t>(info.st_size);
   void* data = nullptr;
   if (size > 0) {
-    data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.get(), 0);
+    data =
+        ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.get(), 0);
     LATENTRAY_CHECK(data != MAP_FAILED, "ERR_OUT_OF_MEMORY", path, ": cannot map ", size,
                     " bytes: ", std::strerror(errno));
   }

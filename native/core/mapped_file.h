@@ -1,5 +1,6 @@
-// A file mapped into memory. Private and writable: tensors over it may be changed in place (fine-tuning,
-// LoRA fusing) without the file changing; pages that nobody writes stay shared with the page cache.
+// A file mapped into memory. Private and writable: tensors over it may be changed in place
+// (fine-tuning, LoRA fusing) without the file changing; pages that nobody writes stay shared with
+// the page cache.
 #pragma once
 
 #include <cstddef>

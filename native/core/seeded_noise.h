@@ -1,5 +1,5 @@
-// Noise as PyTorch draws it: one CPU mt19937 generator a seed, float32, then moved and cast, so that a
-// seed gives the same noise on every device and in every dtype.
+// Noise as PyTorch draws it: one CPU mt19937 generator a seed, float32, then moved and cast, so
+// that a seed gives the same noise on every device and in every dtype.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -54,9 +54,7 @@ class Arguments {
 using Op = std::function<at::Tensor(const Arguments&)>;
 
 // Integers have no mean or norm of their own.
-at::Tensor as_float(const at::Tensor& x) {
-  return x.is_floating_point() ? x : x.to(at::kFloat);
-}
+at::Tensor as_float(const at::Tensor& x) { return x.is_floating_point() ? x : x.to(at::kFloat); }
 
 const std::map<std::string, Op>& operations() {
   static const std::map<std::string, Op> kOperations{
@@ -75,9 +73,7 @@ const std::map<std::string, Op>& operations() {
       {"permute",
        [](const Arguments& a) { return a.tensor(0).permute(a.integers("dims")).contiguous(); }},
       {"sum",
-       [](const Arguments& a) {
-         return a.tensor(0).sum(a.integers("dims"), a.flag("keepdim"));
-       }},
+       [](const Arguments& a) { return a.tensor(0).sum(a.integers("dims"), a.flag("keepdim")); }},
       {"mean",
        [](const Arguments& a) {
          return as_float(a.tensor(0)).mean(a.integers("dims"), a.flag("keepdim"));

@@ -13,8 +13,8 @@ namespace latentray {
 // What an operation takes besides tensors: numbers and lists of integers by name.
 using OpAttributes = std::map<std::string, std::variant<double, bool, std::vector<int64_t>>>;
 
-// Runs operation `name`. ERR_INVALID_ARG for an unknown name, a missing attribute or a wrong number of
-// tensors; ERR_SHAPE or ERR_DTYPE for tensors that do not fit.
+// Runs operation `name`. ERR_INVALID_ARG for an unknown name, a missing attribute or a wrong number
+// of tensors; ERR_SHAPE or ERR_DTYPE for tensors that do not fit.
 at::Tensor run_op(const std::string& name, const std::vector<at::Tensor>& inputs,
                   const OpAttributes& attributes);
 

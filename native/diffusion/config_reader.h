@@ -1,5 +1,5 @@
-// Reads a scheduler's config keys in the order in which diffusers declares them and keeps the resolved
-// value of each, so that the complete configuration needs no second list of keys.
+// Reads a scheduler's config keys in the order in which diffusers declares them and keeps the
+// resolved value of each, so that the complete configuration needs no second list of keys.
 #pragma once
 
 #include <map>
@@ -23,8 +23,8 @@ class ConfigReader {
   std::optional<double> optional_number(const std::string& key);
   std::optional<std::vector<double>> optional_numbers(const std::string& key);
 
-  // One of `allowed`. `aliases` maps values of sibling classes to this class's own, as diffusers does
-  // when one class takes over another's config.
+  // One of `allowed`. `aliases` maps values of sibling classes to this class's own, as diffusers
+  // does when one class takes over another's config.
   std::string choice(const std::string& key, const std::string& fallback,
                      const std::vector<std::string>& allowed,
                      const std::map<std::string, std::string>& aliases = {});

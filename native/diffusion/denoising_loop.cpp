@@ -4,14 +4,14 @@
 
 #include "core/cancellation.h"
 #include "core/error.h"
+#include "nn/module_parameters.h"
 
 namespace latentray {
 
 namespace {
 
 at::TensorOptions options_of(UNet2DConditionModel& unet) {
-  const auto parameters = unet->parameters();
-  return parameters.front().options().requires_grad(false);
+  return nn::first_parameter(*unet).options().requires_grad(false);
 }
 
 // Both prompts as one batch, so that guidance costs one forward.

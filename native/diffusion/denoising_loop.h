@@ -1,5 +1,5 @@
-// From noise to latents: the reverse process, one step a call, so that whoever drives it may look at the
-// latents, stop, or run something else in between. Checked against diffusers'
+// From noise to latents: the reverse process, one step a call, so that whoever drives it may look
+// at the latents, stop, or run something else in between. Checked against diffusers'
 // pipelines/stable_diffusion/pipeline_stable_diffusion.py.
 #pragma once
 

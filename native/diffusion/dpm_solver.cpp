@@ -70,8 +70,9 @@ Weights weights(const DpmSolver& solver, const LogSnrLevel& from, const LogSnrLe
 DpmSolver DpmSolver::from_config(ConfigReader& config, const std::vector<std::string>& allowed) {
   const auto algorithm =
       config.choice("algorithm_type", "dpmsolver++", allowed, {{"deis", "dpmsolver++"}});
-  const auto type = config.choice("solver_type", "midpoint", {"midpoint", "heun"},
-                                  {{"logrho", "midpoint"}, {"bh1", "midpoint"}, {"bh2", "midpoint"}});
+  const auto type =
+      config.choice("solver_type", "midpoint", {"midpoint", "heun"},
+                    {{"logrho", "midpoint"}, {"bh1", "midpoint"}, {"bh2", "midpoint"}});
   return {.plus_plus = algorithm == "dpmsolver++" || algorithm == "sde-dpmsolver++",
           .stochastic = algorithm == "sde-dpmsolver" || algorithm == "sde-dpmsolver++",
           .heun = type == "heun"};

@@ -1,6 +1,6 @@
-// What the multistep and the singlestep DPM-Solver have in common. Their update: the new sample is a
-// weighted sum of the old one, of differences D0, D1, D2 of model outputs, and of noise.
-// Lu et al., "DPM-Solver" (2022), section 3 and appendix B; Lu et al., "DPM-Solver++" (2022), algorithms
+// What the multistep and the singlestep DPM-Solver have in common. Their update: the new sample is
+// a weighted sum of the old one, of differences D0, D1, D2 of model outputs, and of noise. Lu et
+// al., "DPM-Solver" (2022), section 3 and appendix B; Lu et al., "DPM-Solver++" (2022), algorithms
 // 1 and 2, and appendix D for the stochastic ones.
 #pragma once
 
@@ -39,7 +39,8 @@ class DpmSolverScheduler : public VariancePreservingScheduler {
  protected:
   static constexpr int64_t kMostDpmOrders = 3;
 
-  // Key `lambda_min_clipped`: training timesteps with more noise than this log α − log σ are skipped.
+  // Key `lambda_min_clipped`: training timesteps with more noise than this log α − log σ are
+  // skipped.
   static double read_lambda_min(ConfigReader& config);
   // Key `variance_type`: whether the model predicts a variance, of which the solvers make no use.
   static bool read_learned_variance(ConfigReader& config);

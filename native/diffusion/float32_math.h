@@ -1,5 +1,5 @@
-// Transcendental functions of one float32, rounded as PyTorch's CPU kernels round them: the C library's
-// last bit may differ, and a difference of two logarithms makes that bit count.
+// Transcendental functions of one float32, rounded as PyTorch's CPU kernels round them: the C
+// library's last bit may differ, and a difference of two logarithms makes that bit count.
 #pragma once
 
 namespace latentray {

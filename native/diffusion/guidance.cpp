@@ -6,7 +6,9 @@ namespace latentray {
 
 namespace {
 
-at::Tensor std_of_each(const at::Tensor& x) { return x.std({1, 2, 3}, true, true); }  // [N, 1, 1, 1]
+at::Tensor std_of_each(const at::Tensor& x) {
+  return x.std({1, 2, 3}, true, true);
+}  // [N, 1, 1, 1]
 
 }  // namespace
 

@@ -1,5 +1,6 @@
-// Classifier-free guidance. Ho and Salimans, "Classifier-Free Diffusion Guidance" (2022); the rescaling is
-// Lin et al., "Common Diffusion Noise Schedules and Sample Steps Are Flawed" (2023), section 3.4.
+// Classifier-free guidance. Ho and Salimans, "Classifier-Free Diffusion Guidance" (2022); the
+// rescaling is Lin et al., "Common Diffusion Noise Schedules and Sample Steps Are Flawed" (2023),
+// section 3.4.
 #pragma once
 
 #include <ATen/core/Tensor.h>

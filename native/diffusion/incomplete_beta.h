@@ -1,5 +1,6 @@
-// The beta distribution's quantiles, for beta-spaced noise levels. NIST Digital Library of Mathematical
-// Functions, 8.17 (8.17.22 is the continued fraction). Checked against scipy.stats.beta.
+// The beta distribution's quantiles, for beta-spaced noise levels. NIST Digital Library of
+// Mathematical Functions, 8.17 (8.17.22 is the continued fraction). Checked against
+// scipy.stats.beta.
 #pragma once
 
 namespace latentray {

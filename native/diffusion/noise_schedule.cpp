@@ -103,9 +103,9 @@ NoiseScheduleOptions NoiseScheduleOptions::from_config(
   options.trained_betas = config.optional_numbers("trained_betas");
   if (options.trained_betas) {
     const auto& betas = *options.trained_betas;
-    const bool valid = static_cast<int64_t>(betas.size()) == options.num_train_timesteps &&
-                       std::all_of(betas.begin(), betas.end(),
-                                   [](double beta) { return beta > 0 && beta <= 1; });
+    const bool valid =
+        static_cast<int64_t>(betas.size()) == options.num_train_timesteps &&
+        std::all_of(betas.begin(), betas.end(), [](double beta) { return beta > 0 && beta <= 1; });
     if (!valid) {
       config.reject("trained_betas", c10::str("num_train_timesteps (", options.num_train_timesteps,
                                               ") numbers above 0, at most 1"));

@@ -24,15 +24,16 @@ struct NoiseScheduleOptions {
   std::optional<std::vector<double>> trained_betas = std::nullopt;  // replaces the three above
   bool rescale_betas_zero_snr = false;
 
-  // Reads the five keys above rescale_betas_zero_snr, which diffusers declares last. `more_schedules`:
-  // what the class knows besides linear, scaled_linear and squaredcos_cap_v2.
+  // Reads the five keys above rescale_betas_zero_snr, which diffusers declares last.
+  // `more_schedules`: what the class knows besides linear, scaled_linear and squaredcos_cap_v2.
   static NoiseScheduleOptions from_config(ConfigReader& config, NoiseScheduleOptions defaults,
                                           const std::vector<std::string>& more_schedules = {});
 };
 
 class NoiseSchedule {
  public:
-  // What the last timestep of a rescaled schedule keeps: nothing, or 2⁻²⁴, where σ must stay finite.
+  // What the last timestep of a rescaled schedule keeps: nothing, or 2⁻²⁴, where σ must stay
+  // finite.
   enum class Terminal { kZero, kTiny };
 
   NoiseSchedule() = default;

@@ -1,7 +1,7 @@
 // What a diffusion model predicts, and the clean sample x0 or the noise ε that follows from it. The
-// noisy sample is α·x0 + σ·ε. Salimans & Ho, "Progressive Distillation for Fast Sampling of Diffusion
-// Models" (2022), for v; Saharia et al., "Photorealistic Text-to-Image Diffusion Models with Deep
-// Language Understanding" (2022), section 2.3, for dynamic thresholding.
+// noisy sample is α·x0 + σ·ε. Salimans & Ho, "Progressive Distillation for Fast Sampling of
+// Diffusion Models" (2022), for v; Saharia et al., "Photorealistic Text-to-Image Diffusion Models
+// with Deep Language Understanding" (2022), section 2.3, for dynamic thresholding.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,8 +17,8 @@ enum class PredictionType { kEpsilon, kVPrediction, kSample };
 
 // Key `prediction_type`. `allowed`: what the class implements.
 PredictionType read_prediction_type(ConfigReader& config,
-                                    const std::vector<std::string>& allowed = {
-                                        "epsilon", "sample", "v_prediction"});
+                                    const std::vector<std::string>& allowed = {"epsilon", "sample",
+                                                                               "v_prediction"});
 
 // All tensors [N, C, H, W].
 at::Tensor predict_x0(PredictionType type, const at::Tensor& model_output, const at::Tensor& sample,

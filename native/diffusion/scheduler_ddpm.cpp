@@ -67,8 +67,8 @@ at::Tensor DdpmScheduler::advance(const at::Tensor& model_output, size_t index,
   if (timestep(index) == 0) return mean;
   const float small = (1 - alpha_prod_prev) / (1 - alpha_prod) * beta;
   // The clamp keeps a logarithm finite.
-  return mean + scaled(draw_noise(options, output), beta, std::max(small, 1e-20f),
-                       predicted_variance);
+  return mean +
+         scaled(draw_noise(options, output), beta, std::max(small, 1e-20f), predicted_variance);
 }
 
 at::Tensor DdpmScheduler::scaled(const at::Tensor& noise, float beta, float small,

@@ -1,7 +1,7 @@
-// DDPM, ancestral sampling with fixed or learned variance. Ho et al., "Denoising Diffusion Probabilistic
-// Models" (2020), formulas 6, 7 and 15; Nichol & Dhariwal, "Improved Denoising Diffusion Probabilistic
-// Models" (2021), formula 15, for the learned range.
-// Checked against diffusers' schedulers/scheduling_ddpm.py.
+// DDPM, ancestral sampling with fixed or learned variance. Ho et al., "Denoising Diffusion
+// Probabilistic Models" (2020), formulas 6, 7 and 15; Nichol & Dhariwal, "Improved Denoising
+// Diffusion Probabilistic Models" (2021), formula 15, for the learned range. Checked against
+// diffusers' schedulers/scheduling_ddpm.py.
 #pragma once
 
 #include "diffusion/config_reader.h"
@@ -22,10 +22,18 @@ class DdpmScheduler final : public Scheduler {
                      const StepOptions& options) override;
 
  private:
-  enum class Variance { kFixedSmall, kFixedSmallLog, kFixedLarge, kFixedLargeLog, kLearned, kLearnedRange };
+  enum class Variance {
+    kFixedSmall,
+    kFixedSmallLog,
+    kFixedLarge,
+    kFixedLargeLog,
+    kLearned,
+    kLearnedRange
+  };
 
-  // `noise` times the step's standard deviation. beta: of the step; small: the posterior's variance;
-  // predicted [N, C, H, W]: the model's second half, defined where the variance is learned.
+  // `noise` times the step's standard deviation. beta: of the step; small: the posterior's
+  // variance; predicted [N, C, H, W]: the model's second half, defined where the variance is
+  // learned.
   at::Tensor scaled(const at::Tensor& noise, float beta, float small,
                     const at::Tensor& predicted) const;
 

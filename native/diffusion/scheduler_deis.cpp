@@ -30,9 +30,8 @@ float antiderivative(const Rho& t, const Rho& b, const Rho& c) {
 }
 
 float antiderivative(const Rho& t, const Rho& b, const Rho& c, const Rho& d) {
-  const float numerator =
-      t.value * (c.log * (d.log - t.log + 1) - d.log * t.log + d.log + t.log * t.log - 2 * t.log +
-                 2);
+  const float numerator = t.value * (c.log * (d.log - t.log + 1) - d.log * t.log + d.log +
+                                     t.log * t.log - 2 * t.log + 2);
   return numerator / ((b.log - c.log) * (b.log - d.log));
 }
 
@@ -46,9 +45,8 @@ DeisScheduler::DeisScheduler(ConfigReader& config) {
   limits_.sample_max_value = config.number("sample_max_value", 1.0);
   config.choice("algorithm_type", "deis", {"deis"},
                 {{"dpmsolver", "deis"}, {"dpmsolver++", "deis"}});
-  config.choice(
-      "solver_type", "logrho", {"logrho"},
-      {{"midpoint", "logrho"}, {"heun", "logrho"}, {"bh1", "logrho"}, {"bh2", "logrho"}});
+  config.choice("solver_type", "logrho", {"logrho"},
+                {{"midpoint", "logrho"}, {"heun", "logrho"}, {"bh1", "logrho"}, {"bh2", "logrho"}});
   lower_order_final_ = config.boolean("lower_order_final", true);
   sigma_spacing_ = read_sigma_spacing(config);
   reject_flow_sigmas(config);

@@ -1,6 +1,6 @@
-// DEIS: an exponential integrator that extrapolates ε by a polynomial in log ρ, ρ = σ / α. Zhang & Chen,
-// "Fast Sampling of Diffusion Models with Exponential Integrator" (2022), section 3.
-// Checked against diffusers' schedulers/scheduling_deis_multistep.py.
+// DEIS: an exponential integrator that extrapolates ε by a polynomial in log ρ, ρ = σ / α. Zhang &
+// Chen, "Fast Sampling of Diffusion Models with Exponential Integrator" (2022), section 3. Checked
+// against diffusers' schedulers/scheduling_deis_multistep.py.
 #pragma once
 
 #include <deque>
@@ -29,7 +29,7 @@ class DeisScheduler final : public VariancePreservingScheduler {
 
   size_t solver_order_;
   SampleLimits limits_;
-  bool lower_order_final_;          // lowers the order of the last two steps of a run of fewer than 15
+  bool lower_order_final_;  // lowers the order of the last two steps of a run of fewer than 15
   std::deque<at::Tensor> outputs_;  // ε, newest first, solver_order_ at most
 };
 

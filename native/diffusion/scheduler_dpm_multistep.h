@@ -1,6 +1,6 @@
 // DPM-Solver++ (2M, 3M, and the SDE variants), and DPM-Solver, as multistep methods. Lu et al.,
-// "DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models" (2022), algorithm 2.
-// Checked against diffusers' schedulers/scheduling_dpmsolver_multistep.py.
+// "DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models" (2022),
+// algorithm 2. Checked against diffusers' schedulers/scheduling_dpmsolver_multistep.py.
 #pragma once
 
 #include <deque>

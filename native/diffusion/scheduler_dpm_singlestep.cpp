@@ -38,8 +38,8 @@ void DpmSinglestepScheduler::plan_timesteps(const std::vector<double>& custom) {
   plan_orders();
 }
 
-// Rounds of ascending order. The step that removes all noise is of order 1 (λ is infinite there), and so
-// is the last step of a whole number of rounds on request.
+// Rounds of ascending order. The step that removes all noise is of order 1 (λ is infinite there),
+// and so is the last step of a whole number of rounds on request.
 void DpmSinglestepScheduler::plan_orders() {
   const size_t steps = timesteps_.size();
   orders_.clear();

@@ -1,7 +1,7 @@
-// DPM-Solver++ (2S, 3S) and DPM-Solver as singlestep methods: each round of up to three model calls starts
-// anew from the sample where the round began. Lu et al., "DPM-Solver++: Fast Solver for Guided Sampling of
-// Diffusion Probabilistic Models" (2022), algorithm 1.
-// Checked against diffusers' schedulers/scheduling_dpmsolver_singlestep.py.
+// DPM-Solver++ (2S, 3S) and DPM-Solver as singlestep methods: each round of up to three model calls
+// starts anew from the sample where the round began. Lu et al., "DPM-Solver++: Fast Solver for
+// Guided Sampling of Diffusion Probabilistic Models" (2022), algorithm 1. Checked against
+// diffusers' schedulers/scheduling_dpmsolver_singlestep.py.
 #pragma once
 
 #include <deque>

@@ -44,9 +44,8 @@ void EulerScheduler::plan_sigmas(const std::vector<double>& custom) {
 void EulerScheduler::follow(NoiseLevels levels) {
   if (log_linear_ && sigma_spacing_ == SigmaSpacing::kTimesteps) {
     // One level more than there are steps, as in the reference: the final sigma is never reached.
-    const auto logs =
-        at::linspace(table_.log_sigmas().back(), table_.log_sigmas().front(),
-                     static_cast<int64_t>(levels.timesteps.size()) + 1, at::kFloat);
+    const auto logs = at::linspace(table_.log_sigmas().back(), table_.log_sigmas().front(),
+                                   static_cast<int64_t>(levels.timesteps.size()) + 1, at::kFloat);
     const auto sigmas = logs.exp();
     const float* data = sigmas.const_data_ptr<float>();
     levels.sigmas.assign(data, data + sigmas.numel());

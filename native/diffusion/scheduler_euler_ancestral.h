@@ -1,6 +1,6 @@
-// Euler's method down to less noise than the next level has, and fresh noise up to it. Karras et al.'s
-// reference code, sample_euler_ancestral.
-// Checked against diffusers' schedulers/scheduling_euler_ancestral_discrete.py.
+// Euler's method down to less noise than the next level has, and fresh noise up to it. Karras et
+// al.'s reference code, sample_euler_ancestral. Checked against diffusers'
+// schedulers/scheduling_euler_ancestral_discrete.py.
 #pragma once
 
 #include "diffusion/variance_exploding.h"

@@ -44,17 +44,16 @@ void HeunScheduler::forget() {
 at::Tensor HeunScheduler::advance(const at::Tensor& model_output, size_t index,
                                   const at::Tensor& sample, const StepOptions&) {
   const float sigma = sigmas_[index];
-  const auto x0 =
-      limits_.apply(predict_x0_at_sigma(prediction_type_, model_output, sample, sigma));
+  const auto x0 = limits_.apply(predict_x0_at_sigma(prediction_type_, model_output, sample, sigma));
   const auto derivative = (sample - x0) / sigma;
   if (index % 2 == 0) {
     step_sample_ = sample;
     step_derivative_ = derivative;
     return sample + derivative * (sigmas_[index + 1] - sigma);
   }
-  LATENTRAY_CHECK(step_sample_.defined(), "ERR_INVALID_ARG",
-                  "step: a run starts at an even index (a whole step is two model calls), received ",
-                  index);
+  LATENTRAY_CHECK(
+      step_sample_.defined(), "ERR_INVALID_ARG",
+      "step: a run starts at an even index (a whole step is two model calls), received ", index);
   const auto mean = (step_derivative_ + derivative) / 2;
   return step_sample_ + mean * (sigma - sigmas_[index - 1]);
 }

@@ -1,6 +1,6 @@
-// Heun's second-order method: an Euler step, a second model call at its end, and the mean of both slopes.
-// Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models" (2022), algorithm 1.
-// Checked against diffusers' schedulers/scheduling_heun_discrete.py.
+// Heun's second-order method: an Euler step, a second model call at its end, and the mean of both
+// slopes. Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models"
+// (2022), algorithm 1. Checked against diffusers' schedulers/scheduling_heun_discrete.py.
 #pragma once
 
 #include "diffusion/variance_exploding.h"

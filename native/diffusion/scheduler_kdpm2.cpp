@@ -40,9 +40,9 @@ at::Tensor Kdpm2Scheduler::scale(const at::Tensor& sample, size_t index) const {
 at::Tensor Kdpm2Scheduler::advance(const at::Tensor& model_output, size_t index,
                                    const at::Tensor& sample, const StepOptions&) {
   const bool first_half = index % 2 == 0;
-  LATENTRAY_CHECK(first_half || step_sample_.defined(), "ERR_INVALID_ARG",
-                  "step: a run starts at an even index (a whole step is two model calls), received ",
-                  index);
+  LATENTRAY_CHECK(
+      first_half || step_sample_.defined(), "ERR_INVALID_ARG",
+      "step: a run starts at an even index (a whole step is two model calls), received ", index);
   const float sigma_seen = first_half ? sigmas_[index] : middle_of_step(index);
   const auto x0 = predict_x0_at_sigma(prediction_type_, model_output, sample, sigma_seen);
   const auto derivative = (sample - x0) / sigma_seen;

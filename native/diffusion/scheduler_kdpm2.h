@@ -1,6 +1,6 @@
-// DPM-Solver-2 in Karras et al.'s formulation: the slope at the geometric middle of two noise levels.
-// Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models" (2022), algorithm 2.
-// Checked against diffusers' schedulers/scheduling_k_dpm_2_discrete.py.
+// DPM-Solver-2 in Karras et al.'s formulation: the slope at the geometric middle of two noise
+// levels. Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models"
+// (2022), algorithm 2. Checked against diffusers' schedulers/scheduling_k_dpm_2_discrete.py.
 #pragma once
 
 #include "diffusion/variance_exploding.h"

@@ -42,9 +42,9 @@ at::Tensor Kdpm2AncestralScheduler::advance(const at::Tensor& model_output, size
                                             const at::Tensor& sample, const StepOptions& options) {
   const size_t step = index / 2;
   const bool first_half = index % 2 == 0;
-  LATENTRAY_CHECK(first_half || step_sample_.defined(), "ERR_INVALID_ARG",
-                  "step: a run starts at an even index (a whole step is two model calls), received ",
-                  index);
+  LATENTRAY_CHECK(
+      first_half || step_sample_.defined(), "ERR_INVALID_ARG",
+      "step: a run starts at an even index (a whole step is two model calls), received ", index);
   const float sigma = sigmas_[2 * step];
   const float sigma_seen = first_half ? sigma : middles_[step];
   const auto x0 = predict_x0_at_sigma(prediction_type_, model_output, sample, sigma_seen);

@@ -1,6 +1,6 @@
-// KDPM2 with ancestral noise: the slope at the geometric middle of a noise level and the one below the
-// next, then fresh noise. Karras et al.'s reference code, sample_dpm_2_ancestral.
-// Checked against diffusers' schedulers/scheduling_k_dpm_2_ancestral_discrete.py.
+// KDPM2 with ancestral noise: the slope at the geometric middle of a noise level and the one below
+// the next, then fresh noise. Karras et al.'s reference code, sample_dpm_2_ancestral. Checked
+// against diffusers' schedulers/scheduling_k_dpm_2_ancestral_discrete.py.
 #pragma once
 
 #include "diffusion/variance_exploding.h"

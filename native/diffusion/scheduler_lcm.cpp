@@ -11,8 +11,7 @@ namespace latentray {
 LcmScheduler::LcmScheduler(ConfigReader& config) {
   auto schedule = NoiseScheduleOptions::from_config(
       config, {.beta_start = 0.00085, .beta_end = 0.012, .beta_schedule = "scaled_linear"});
-  original_inference_steps_ =
-      read_original_inference_steps(config, schedule.num_train_timesteps);
+  original_inference_steps_ = read_original_inference_steps(config, schedule.num_train_timesteps);
   limits_.clip_sample = config.boolean("clip_sample", false);
   limits_.clip_sample_range = config.number("clip_sample_range", 1.0);
   // No run goes below timestep 0, nor are timesteps spaced by the three keys that follow.
@@ -29,8 +28,8 @@ LcmScheduler::LcmScheduler(ConfigReader& config) {
 }
 
 void LcmScheduler::plan(int64_t steps) {
-  timesteps_ = distilled_timesteps(original_inference_steps_,
-                                   noise_schedule_.num_train_timesteps(), steps);
+  timesteps_ =
+      distilled_timesteps(original_inference_steps_, noise_schedule_.num_train_timesteps(), steps);
   require_training_timesteps();
 }
 
@@ -48,8 +47,7 @@ at::Tensor LcmScheduler::advance(const at::Tensor& model_output, size_t index,
 
   // The boundary condition: at t = 0 the sample passes unchanged. σ of the data is one half.
   constexpr float kDataVariance = 0.25f;
-  const float scaled =
-      static_cast<float>(timestep(index)) * static_cast<float>(timestep_scaling_);
+  const float scaled = static_cast<float>(timestep(index)) * static_cast<float>(timestep_scaling_);
   const float total = scaled * scaled + kDataVariance;
   const auto denoised = scaled / std::sqrt(total) * x0 + kDataVariance / total * sample;
   if (index + 1 == timesteps_.size()) return denoised;

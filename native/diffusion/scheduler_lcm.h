@@ -1,6 +1,6 @@
-// The multistep sampler of latent consistency models: a whole jump to x0 at each step, then fresh noise.
-// Luo et al., "Latent Consistency Models" (2023), algorithm 3.
-// Checked against diffusers' schedulers/scheduling_lcm.py.
+// The multistep sampler of latent consistency models: a whole jump to x0 at each step, then fresh
+// noise. Luo et al., "Latent Consistency Models" (2023), algorithm 3. Checked against diffusers'
+// schedulers/scheduling_lcm.py.
 #pragma once
 
 #include "diffusion/config_reader.h"

@@ -52,8 +52,8 @@ at::Tensor LmsScheduler::advance(const at::Tensor& model_output, size_t index,
   derivatives_.push_front((sample - x0) / sigma);
   if (derivatives_.size() > kMostSlopes) derivatives_.pop_back();
 
-  // As many slopes as there are. The reference counts from the schedule's start, which weighs slopes that
-  // an image-to-image run never took.
+  // As many slopes as there are. The reference counts from the schedule's start, which weighs
+  // slopes that an image-to-image run never took.
   const size_t order = derivatives_.size();
   at::Tensor change;
   for (size_t age = 0; age < order; ++age) {

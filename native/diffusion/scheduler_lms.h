@@ -21,8 +21,9 @@ class LmsScheduler final : public VarianceExplodingScheduler {
                      const StepOptions& options) override;
 
  private:
-  // The weight of the slope `age` levels back in a step from level `index` that uses `order` slopes: the
-  // integral over the step of the polynomial that is 1 at that level and 0 at the others.
+  // The weight of the slope `age` levels back in a step from level `index` that uses `order`
+  // slopes: the integral over the step of the polynomial that is 1 at that level and 0 at the
+  // others.
   double weight(size_t index, size_t order, size_t age) const;
 
   std::deque<at::Tensor> derivatives_;  // newest first

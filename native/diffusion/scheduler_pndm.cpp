@@ -124,8 +124,8 @@ at::Tensor PndmScheduler::transfer(const at::Tensor& sample, int64_t t, int64_t 
   const float beta_prod_prev = 1 - alpha_prod_prev;
   const auto epsilon = predict_epsilon(prediction_type_, model_output, sample,
                                        std::sqrt(alpha_prod), std::sqrt(beta_prod));
-  const float denominator = alpha_prod * std::sqrt(beta_prod_prev) +
-                            std::sqrt(alpha_prod * beta_prod * alpha_prod_prev);
+  const float denominator =
+      alpha_prod * std::sqrt(beta_prod_prev) + std::sqrt(alpha_prod * beta_prod * alpha_prod_prev);
   return std::sqrt(alpha_prod_prev / alpha_prod) * sample -
          (alpha_prod_prev - alpha_prod) * epsilon / denominator;
 }

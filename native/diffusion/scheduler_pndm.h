@@ -1,5 +1,5 @@
-// PNDM: a linear multistep method (PLMS) that may begin with Runge-Kutta steps (PRK). Liu et al., "Pseudo
-// Numerical Methods for Diffusion Models on Manifolds" (2022), formulas 9, 12 and 13.
+// PNDM: a linear multistep method (PLMS) that may begin with Runge-Kutta steps (PRK). Liu et al.,
+// "Pseudo Numerical Methods for Diffusion Models on Manifolds" (2022), formulas 9, 12 and 13.
 // Checked against diffusers' schedulers/scheduling_pndm.py.
 #pragma once
 

@@ -122,10 +122,10 @@ SchedulerName resolve_scheduler_name(const std::string& name) {
       return {known.class_name, std::move(overrides)};
     }
   }
-  throw Error("ERR_CONFIG_INVALID",
-              c10::str("scheduler: expected one of ", listed(scheduler_names()), ", found '", name,
-                       "'"),
-              {{"key", "scheduler"}, {"found", name}});
+  throw Error(
+      "ERR_CONFIG_INVALID",
+      c10::str("scheduler: expected one of ", listed(scheduler_names()), ", found '", name, "'"),
+      {{"key", "scheduler"}, {"found", name}});
 }
 
 std::vector<std::string> scheduler_names() {

@@ -26,16 +26,17 @@ struct SchedulerName {
   nlohmann::json overrides;
 };
 
-// `name`: a class name, or a short name, with `_karras` behind it where the class has Karras sigmas.
-// ERR_CONFIG_INVALID, listing the known ones, for an unknown name.
+// `name`: a class name, or a short name, with `_karras` behind it where the class has Karras
+// sigmas. ERR_CONFIG_INVALID, listing the known ones, for an unknown name.
 SchedulerName resolve_scheduler_name(const std::string& name);
 
 // Every short name, the `_karras` ones included, then every class name.
 std::vector<std::string> scheduler_names();
 
-// The config of `name` for a pipeline whose scheduler has the config `base`: shared keys are kept, the
-// name's own keys and then `overrides` go over them. `base` is Scheduler::given_config() or a published
-// scheduler_config.json; diffusers' from_config drops defaults that no one chose in the same way.
+// The config of `name` for a pipeline whose scheduler has the config `base`: shared keys are kept,
+// the name's own keys and then `overrides` go over them. `base` is Scheduler::given_config() or a
+// published scheduler_config.json; diffusers' from_config drops defaults that no one chose in the
+// same way.
 Config switch_scheduler(const nlohmann::json& base, const std::string& name,
                         const nlohmann::json& overrides = nlohmann::json::object());
 

@@ -11,8 +11,7 @@ namespace latentray {
 TcdScheduler::TcdScheduler(ConfigReader& config) {
   auto schedule = NoiseScheduleOptions::from_config(
       config, {.beta_start = 0.00085, .beta_end = 0.012, .beta_schedule = "scaled_linear"});
-  original_inference_steps_ =
-      read_original_inference_steps(config, schedule.num_train_timesteps);
+  original_inference_steps_ = read_original_inference_steps(config, schedule.num_train_timesteps);
   // diffusers declares these keys as LCM does, and its TCD step makes no use of them.
   SampleLimits unused;
   config.boolean("clip_sample", false);
@@ -30,8 +29,8 @@ TcdScheduler::TcdScheduler(ConfigReader& config) {
 }
 
 void TcdScheduler::plan(int64_t steps) {
-  timesteps_ = distilled_timesteps(original_inference_steps_,
-                                   noise_schedule_.num_train_timesteps(), steps);
+  timesteps_ =
+      distilled_timesteps(original_inference_steps_, noise_schedule_.num_train_timesteps(), steps);
   require_training_timesteps();
 }
 

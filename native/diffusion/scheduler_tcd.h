@@ -1,6 +1,6 @@
-// Trajectory consistency distillation: a jump along the trajectory to less noise than the next step has,
-// then fresh noise up to it; eta says how much. Zheng et al., "Trajectory Consistency Distillation" (2024),
-// algorithm 4. Checked against diffusers' schedulers/scheduling_tcd.py.
+// Trajectory consistency distillation: a jump along the trajectory to less noise than the next step
+// has, then fresh noise up to it; eta says how much. Zheng et al., "Trajectory Consistency
+// Distillation" (2024), algorithm 4. Checked against diffusers' schedulers/scheduling_tcd.py.
 #pragma once
 
 #include "diffusion/config_reader.h"

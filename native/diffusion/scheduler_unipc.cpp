@@ -22,11 +22,11 @@ at::Tensor weighted_sum(const std::vector<float>& weights, const std::vector<at:
 
 // The quantities of algorithms 1 and 2.
 struct UniPcScheduler::Update {
-  at::Tensor base;         // the first-order step
-  float weight;            // of the sum of the differences
+  at::Tensor base;                      // the first-order step
+  float weight;                         // of the sum of the differences
   std::vector<at::Tensor> differences;  // D1 of the outputs before the newest, order − 1 of them
-  std::vector<float> rs;   // r_1 … r_(order − 1), and 1
-  float hh;                // the step in λ, negative in terms of x0
+  std::vector<float> rs;                // r_1 … r_(order − 1), and 1
+  float hh;                             // the step in λ, negative in terms of x0
   float b_h;
 
   // The first `count` equations of R ρ = b, solved.
@@ -112,8 +112,9 @@ UniPcScheduler::Update UniPcScheduler::update_to(size_t target, size_t order) co
     update.differences.push_back((outputs_[i] - outputs_[0]) / r);
   }
   update.rs.push_back(1);
-  update.base = predict_x0_ ? to.sigma / from.sigma * step_sample_ - to.alpha * h_phi_1 * outputs_[0]
-                            : to.alpha / from.alpha * step_sample_ - to.sigma * h_phi_1 * outputs_[0];
+  update.base = predict_x0_
+                    ? to.sigma / from.sigma * step_sample_ - to.alpha * h_phi_1 * outputs_[0]
+                    : to.alpha / from.alpha * step_sample_ - to.sigma * h_phi_1 * outputs_[0];
   update.weight = (predict_x0_ ? to.alpha : to.sigma) * update.b_h;
   return update;
 }

@@ -1,7 +1,7 @@
-// UniPC: a predictor of any order, and a corrector that uses the next model output to mend the sample
-// which the predictor gave. Zhao et al., "UniPC: A Unified Predictor-Corrector Framework for Fast Sampling
-// of Diffusion Models" (2023), algorithms 1 and 2 (5 to 8 in terms of x0).
-// Checked against diffusers' schedulers/scheduling_unipc_multistep.py.
+// UniPC: a predictor of any order, and a corrector that uses the next model output to mend the
+// sample which the predictor gave. Zhao et al., "UniPC: A Unified Predictor-Corrector Framework for
+// Fast Sampling of Diffusion Models" (2023), algorithms 1 and 2 (5 to 8 in terms of x0). Checked
+// against diffusers' schedulers/scheduling_unipc_multistep.py.
 #pragma once
 
 #include <deque>
@@ -35,9 +35,9 @@ class UniPcScheduler final : public VariancePreservingScheduler {
 
   size_t solver_order_;
   SampleLimits limits_;
-  bool predict_x0_;         // works in terms of x0, else of ε
-  bool bh1_;                // B(h) = h, else e^h − 1
-  bool lower_order_final_;  // lowers the order towards the end of a run
+  bool predict_x0_;                         // works in terms of x0, else of ε
+  bool bh1_;                                // B(h) = h, else e^h − 1
+  bool lower_order_final_;                  // lowers the order towards the end of a run
   std::vector<int64_t> disable_corrector_;  // indices of steps whose result is not corrected
   FinalSigma final_sigma_;
   std::deque<at::Tensor> outputs_;  // converted, newest first, solver_order_ at most

@@ -1,6 +1,6 @@
-// Noise levels σ = sqrt((1 − ᾱ) / ᾱ) of the training timesteps, and the ways to space those of a run.
-// Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models" (2022), equation 5;
-// Lu et al., "DPM-Solver++" (2022); Lee et al., "Beta Sampling is All You Need" (2024).
+// Noise levels σ = sqrt((1 − ᾱ) / ᾱ) of the training timesteps, and the ways to space those of a
+// run. Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models" (2022),
+// equation 5; Lu et al., "DPM-Solver++" (2022); Lee et al., "Beta Sampling is All You Need" (2024).
 // Checked against diffusers' schedulers (_convert_to_karras and its siblings, _sigma_to_t).
 #pragma once
 
@@ -29,8 +29,8 @@ class SigmaTable {
   double sigma_at(double timestep) const;
   // Linear in log σ between whole timesteps.
   double timestep_of(double sigma) const;
-  // The same in float32 throughout, which leaves four digits after the point: as the reference finds the
-  // timesteps of levels between two others.
+  // The same in float32 throughout, which leaves four digits after the point: as the reference
+  // finds the timesteps of levels between two others.
   float timestep_in_float32(float sigma) const;
 
  private:
@@ -49,14 +49,15 @@ enum class SigmaSpacing {
   kLu,           // even in log σ between the float32 logarithms of the ends
 };
 
-// Keys `use_karras_sigmas`, `use_exponential_sigmas`, `use_beta_sigmas`, and `use_lu_lambdas` where the
-// class has it. At most one may be true.
+// Keys `use_karras_sigmas`, `use_exponential_sigmas`, `use_beta_sigmas`, and `use_lu_lambdas` where
+// the class has it. At most one may be true.
 SigmaSpacing read_sigma_spacing(ConfigReader& config, bool with_lu = false);
 
 // n noise levels from `largest` down to `smallest`; not for kTimesteps.
 std::vector<double> spaced_sigmas(SigmaSpacing spacing, double smallest, double largest, int64_t n);
 
-// What follows a run's last noise level: none, or the smallest of training. Key `final_sigmas_type`.
+// What follows a run's last noise level: none, or the smallest of training. Key
+// `final_sigmas_type`.
 enum class FinalSigma { kZero, kSmallest };
 FinalSigma read_final_sigma(ConfigReader& config);
 

@@ -33,8 +33,8 @@ float SigmaScheduler::sigma_of(double timestep) const {
   const auto found = std::find(timesteps_.begin(), timesteps_.end(), timestep);
   LATENTRAY_CHECK(found != timesteps_.end(), "ERR_INVALID_ARG",
                   "timesteps: expected those that set_timesteps chose, received ", timestep);
-  // Of two equal timesteps the reference takes the second, so that an image-to-image run that starts
-  // there skips no noise level.
+  // Of two equal timesteps the reference takes the second, so that an image-to-image run that
+  // starts there skips no noise level.
   const auto again = std::find(found + 1, timesteps_.end(), timestep);
   return sigmas_[(again == timesteps_.end() ? found : again) - timesteps_.begin()];
 }

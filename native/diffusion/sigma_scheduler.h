@@ -1,5 +1,5 @@
-// What the schedulers that number their noise levels by σ have in common: the training table, the run's
-// levels, and finding the level of a timestep.
+// What the schedulers that number their noise levels by σ have in common: the training table, the
+// run's levels, and finding the level of a timestep.
 #pragma once
 
 #include <vector>
@@ -30,7 +30,8 @@ class SigmaScheduler : public Scheduler {
   TimestepSpacing timestep_spacing_ = TimestepSpacing::kLinspace;
   int64_t steps_offset_ = 0;
   SigmaSpacing sigma_spacing_ = SigmaSpacing::kTimesteps;
-  // Bounds for the spaced sigmas, where the class has the keys; else those of the run or of training.
+  // Bounds for the spaced sigmas, where the class has the keys; else those of the run or of
+  // training.
   std::optional<double> sigma_min_;
   std::optional<double> sigma_max_;
   std::vector<float> sigmas_;  // one a timestep and the final one

@@ -1,6 +1,6 @@
-// Which training timesteps a run of n steps visits. Lin et al., "Common Diffusion Noise Schedules and
-// Sample Steps are Flawed" (2023), table 2. The arithmetic is NumPy's float64, ties to even, as in the
-// reference: where a timestep falls between two, the last digit decides.
+// Which training timesteps a run of n steps visits. Lin et al., "Common Diffusion Noise Schedules
+// and Sample Steps are Flawed" (2023), table 2. The arithmetic is NumPy's float64, ties to even, as
+// in the reference: where a timestep falls between two, the last digit decides.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ std::vector<double> linspace(double start, double stop, int64_t n, bool endpoint
 std::vector<double> spaced_timesteps(TimestepSpacing spacing, int64_t steps_offset,
                                      int64_t num_train_timesteps, int64_t steps);
 
-// Descending whole timesteps that start each of `steps` intervals, for solvers that end below the last
-// one. `end`: one past the largest timestep that may be visited.
+// Descending whole timesteps that start each of `steps` intervals, for solvers that end below the
+// last one. `end`: one past the largest timestep that may be visited.
 std::vector<double> interval_timesteps(TimestepSpacing spacing, int64_t steps_offset,
                                        int64_t num_train_timesteps, int64_t end, int64_t steps);
 

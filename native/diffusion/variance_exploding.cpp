@@ -29,8 +29,8 @@ double VarianceExplodingScheduler::init_noise_sigma() const {
 }
 
 NoiseLevels VarianceExplodingScheduler::plan_levels(int64_t steps) const {
-  return plan_levels(as_float32(spaced_timesteps(
-      timestep_spacing_, steps_offset_, noise_schedule_.num_train_timesteps(), steps)));
+  return plan_levels(as_float32(spaced_timesteps(timestep_spacing_, steps_offset_,
+                                                 noise_schedule_.num_train_timesteps(), steps)));
 }
 
 NoiseLevels VarianceExplodingScheduler::plan_levels(std::vector<double> timesteps) const {

@@ -1,6 +1,6 @@
-// The schedulers whose noisy sample is x0 + σ·ε ("variance exploding"): Euler, Heun, LMS, KDPM2. The
-// model sees it divided by sqrt(σ² + 1). Karras et al., "Elucidating the Design Space of Diffusion-Based
-// Generative Models" (2022).
+// The schedulers whose noisy sample is x0 + σ·ε ("variance exploding"): Euler, Heun, LMS, KDPM2.
+// The model sees it divided by sqrt(σ² + 1). Karras et al., "Elucidating the Design Space of
+// Diffusion-Based Generative Models" (2022).
 #pragma once
 
 #include <vector>
@@ -15,8 +15,8 @@ struct NoiseLevels {
   std::vector<double> sigmas;
 };
 
-// An ancestral step from noise level `from` to `to`: down to `down` without noise, then up with noise of
-// standard deviation `up`, where down² + up² = to².
+// An ancestral step from noise level `from` to `to`: down to `down` without noise, then up with
+// noise of standard deviation `up`, where down² + up² = to².
 struct AncestralStep {
   float down;
   float up;

@@ -1,6 +1,6 @@
-// The schedulers whose noisy sample is α·x0 + σ̂·ε with α² + σ̂² = 1 ("variance preserving") and whose
-// solvers work in λ = log(α / σ̂): DPM-Solver, DEIS, UniPC. Lu et al., "DPM-Solver: A Fast ODE Solver for
-// Diffusion Probabilistic Model Sampling in Around 10 Steps" (2022).
+// The schedulers whose noisy sample is α·x0 + σ̂·ε with α² + σ̂² = 1 ("variance preserving") and
+// whose solvers work in λ = log(α / σ̂): DPM-Solver, DEIS, UniPC. Lu et al., "DPM-Solver: A Fast ODE
+// Solver for Diffusion Probabilistic Model Sampling in Around 10 Steps" (2022).
 #pragma once
 
 #include <vector>

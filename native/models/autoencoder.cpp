@@ -6,6 +6,7 @@
 #include "core/dtype.h"
 #include "models/autoencoder_kl.h"
 #include "models/autoencoder_tiny.h"
+#include "nn/module_parameters.h"
 
 namespace latentray {
 
@@ -53,12 +54,12 @@ LatentDistribution Autoencoder::encode(const Tensor& pixels) {
 
 Tensor Autoencoder::encode_moments(const Tensor& pixels) {
   check_pixels(pixels);
-  return compute_moments(pixels);
+  return compute_moments(pixels).contiguous();
 }
 
 Tensor Autoencoder::decode(const Tensor& latents) {
   check_latents(latents);
-  return compute_pixels(latents);
+  return compute_pixels(latents).contiguous();
 }
 
 void Autoencoder::check_pixels(const Tensor& pixels) const {
@@ -77,7 +78,7 @@ void Autoencoder::check_input(const char* name, const Tensor& input, int64_t cha
   LATENTRAY_CHECK(input.dim() == 4 && input.size(1) == channels && input.numel() > 0, "ERR_SHAPE",
                   name, ": expected [images, ", channels, ", height, width], found ",
                   input.sizes());
-  const Tensor weight = parameters().front();
+  const Tensor weight = nn::first_parameter(*this);
   LATENTRAY_CHECK(input.scalar_type() == weight.scalar_type(), "ERR_DTYPE", name, ": expected ",
                   dtype_name(weight.scalar_type()), " (the autoencoder's), found ",
                   dtype_name(input.scalar_type()));
@@ -103,6 +104,7 @@ std::shared_ptr<Autoencoder> load_autoencoder(const Config& config, StateDict st
   if (config.string("_class_name", "") == "AutoencoderKL")
     state = autoencoder_kl_keys(std::move(state));
   load_state_dict(*model, state, options);
+  nn::use_channels_last(*model);
   model->eval();
   return model;
 }

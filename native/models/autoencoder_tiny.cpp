@@ -113,14 +113,12 @@ AutoencoderTinyBlockImpl::AutoencoderTinyBlockImpl(int64_t channels, nn::Activat
   narrow_ = pool->register_module("3", nn::Conv2d(wide, channels, 1, 1, 0, /*bias=*/false));
 }
 
-Tensor AutoencoderTinyBlockImpl::pool(const Tensor& x) {
-  return narrow_(at::relu(norm_(widen_(x))));
-}
+Tensor AutoencoderTinyBlockImpl::pool(const Tensor& x) { return narrow_(norm_(widen_(x)).relu_()); }
 
 Tensor AutoencoderTinyBlockImpl::forward(const Tensor& x) {
   const auto input = widen_ ? x + pool(x) : x;
   const auto hidden = conv4_(activation_(conv2_(activation_(conv0_(input)))));
-  return at::relu(hidden + input);
+  return hidden.add_(input).relu_();
 }
 
 Tensor TinyLayersImpl::forward(const Tensor& x) {

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "models/positive_integer.h"
+#include "nn/module_parameters.h"
 
 namespace latentray {
 
@@ -76,9 +77,9 @@ std::vector<int64_t> count_blocks(const StateDict& state) {
 
 AutoencoderTinyOptions taesd_options(const StateDict& encoder, const StateDict& decoder) {
   AutoencoderTinyOptions options;
-  options.channels = weight_of(encoder, 0).size(0);
   options.num_encoder_blocks = count_blocks(encoder);
   options.num_decoder_blocks = count_blocks(decoder);
+  options.channels = weight_of(encoder, 0).size(0);
   for (const auto& [key, tensor] : encoder.tensors) {
     options.use_midblock_gn |= key.find(".pool.") != std::string::npos;
   }
@@ -104,6 +105,7 @@ std::shared_ptr<AutoencoderTinyImpl> load_taesd(const StateDict& encoder, const 
                                                 const LoadOptions& options) {
   auto model = std::make_shared<AutoencoderTinyImpl>(taesd_options(encoder, decoder));
   load_state_dict(*model, taesd_keys(encoder, decoder), options);
+  nn::use_channels_last(*model);
   model->eval();
   return model;
 }

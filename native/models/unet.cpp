@@ -9,8 +9,8 @@ namespace latentray {
 
 namespace {
 
-// Added to the score of a token that is not attended to. Not minus infinity: a row without any token
-// would turn into NaN.
+// Added to the score of a token that is not attended to. Not minus infinity: a row without any
+// token would turn into NaN.
 constexpr double kMaskedScore = -10000.0;
 
 UNetLevelOptions level_options(const UNet2DConditionOptions& options, size_t level,
@@ -83,8 +83,7 @@ UNet2DConditionModelImpl::UNet2DConditionModelImpl(const UNet2DConditionOptions&
   const size_t lowest = channels.size() - 1;
   for (size_t level = 0; level <= lowest; ++level) {
     const int64_t in_channels = channels[level == 0 ? 0 : level - 1];
-    const auto padding =
-        level == lowest ? std::nullopt : std::optional(options.downsample_padding);
+    const auto padding = level == lowest ? std::nullopt : std::optional(options.downsample_padding);
     down_blocks_->push_back(UNetDownBlock2D(
         level_options(options, level, options.down_cross_attention[level]), in_channels, padding));
   }
@@ -126,8 +125,8 @@ Tensor UNet2DConditionModelImpl::forward(const Tensor& sample, const Tensor& tim
 UNetContext UNet2DConditionModelImpl::embed(const Tensor& sample, const Tensor& timestep,
                                             const Tensor& encoder_hidden_states,
                                             const UNetConditions& conditions) {
-  const nn::SinusoidOptions sinusoid{options_.block_out_channels.front(),
-                                     options_.flip_sin_to_cos, options_.freq_shift};
+  const nn::SinusoidOptions sinusoid{options_.block_out_channels.front(), options_.flip_sin_to_cos,
+                                     options_.freq_shift};
   const auto timesteps = timestep.to(sample.device()).expand({sample.size(0)});  // [N]
   const auto embedding = nn::sinusoidal_embedding(timesteps, sinusoid).to(sample.scalar_type());
 
@@ -144,18 +143,16 @@ void UNet2DConditionModelImpl::check_inputs(const Tensor& sample, const Tensor& 
                                             const Tensor& encoder_hidden_states,
                                             const UNetConditions& conditions) const {
   LATENTRAY_CHECK(sample.dim() == 4 && sample.size(1) == options_.in_channels, "ERR_SHAPE",
-                  "sample: expected [N, ", options_.in_channels, ", H, W], found ",
-                  sample.sizes());
+                  "sample: expected [N, ", options_.in_channels, ", H, W], found ", sample.sizes());
   const int64_t batch = sample.size(0);
   LATENTRAY_CHECK(timestep.numel() == 1 || (timestep.dim() == 1 && timestep.size(0) == batch),
                   "ERR_SHAPE", "timestep: expected one value or [", batch, "], found ",
                   timestep.sizes());
-  LATENTRAY_CHECK(
-      encoder_hidden_states.dim() == 3 && encoder_hidden_states.size(0) == batch &&
-          encoder_hidden_states.size(2) == options_.cross_attention_dim,
-      "ERR_SHAPE", "encoder_hidden_states: expected [", batch, ", L, ",
-      options_.cross_attention_dim, "] (cross_attention_dim), found ",
-      encoder_hidden_states.sizes());
+  LATENTRAY_CHECK(encoder_hidden_states.dim() == 3 && encoder_hidden_states.size(0) == batch &&
+                      encoder_hidden_states.size(2) == options_.cross_attention_dim,
+                  "ERR_SHAPE", "encoder_hidden_states: expected [", batch, ", L, ",
+                  options_.cross_attention_dim, "] (cross_attention_dim), found ",
+                  encoder_hidden_states.sizes());
   for (const auto& [name, tensor] :
        {std::pair("sample", sample), std::pair("encoder_hidden_states", encoder_hidden_states)}) {
     LATENTRAY_CHECK(tensor.scalar_type() == conv_in_->weight.scalar_type(), "ERR_DTYPE", name,

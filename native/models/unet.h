@@ -1,6 +1,6 @@
-// The conditional U-Net of latent diffusion: predicts the noise (or the velocity) in latents, given the
-// timestep and the text. Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models"
-// (2022). Checked against diffusers' models/unets/unet_2d_condition.py.
+// The conditional U-Net of latent diffusion: predicts the noise (or the velocity) in latents, given
+// the timestep and the text. Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion
+// Models" (2022). Checked against diffusers' models/unets/unet_2d_condition.py.
 #pragma once
 
 #include <optional>
@@ -17,7 +17,8 @@ struct UNetConditions {
   std::optional<Tensor> encoder_attention_mask;
   // [N, time_cond_proj_dim]: the guidance scale's embedding in latent consistency models.
   std::optional<Tensor> timestep_cond;
-  // A ControlNet's outputs, of the shapes of the skips and of the middle block's output: both or neither.
+  // A ControlNet's outputs, of the shapes of the skips and of the middle block's output: both or
+  // neither.
   std::vector<Tensor> down_block_additional_residuals;
   std::optional<Tensor> mid_block_additional_residual;
 };

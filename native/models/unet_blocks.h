@@ -1,6 +1,6 @@
-// One level of the conditional U-Net on the way down, at the bottom and on the way up. Ronneberger et al.,
-// "U-Net" (2015); Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models" (2022).
-// Checked against diffusers' models/unets/unet_2d_blocks.py.
+// One level of the conditional U-Net on the way down, at the bottom and on the way up. Ronneberger
+// et al., "U-Net" (2015); Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion
+// Models" (2022). Checked against diffusers' models/unets/unet_2d_blocks.py.
 #pragma once
 
 #include <optional>
@@ -66,13 +66,13 @@ TORCH_MODULE(UNetMidBlock2DCrossAttn);
 // UpBlock2D, or CrossAttnUpBlock2D where the options hold a transformer.
 class UNetUpBlock2DImpl : public torch::nn::Module {
  public:
-  // `prev_channels` comes from the level below; the last layer's skip has `in_channels`, the others'
-  // `channels`.
+  // `prev_channels` comes from the level below; the last layer's skip has `in_channels`, the
+  // others' `channels`.
   UNetUpBlock2DImpl(const UNetLevelOptions& options, int64_t in_channels, int64_t prev_channels,
                     bool add_upsample);
 
-  // x [N, prev, H, W] → [N, channels, H', W']. Takes a skip a layer from the end of `skips`; H' and W' are
-  // those of the next skip, so that sizes which halve unevenly on the way down come back.
+  // x [N, prev, H, W] → [N, channels, H', W']. Takes a skip a layer from the end of `skips`; H' and
+  // W' are those of the next skip, so that sizes which halve unevenly on the way down come back.
   Tensor forward(Tensor x, const UNetContext& context, std::vector<Tensor>& skips);
 
  private:

@@ -105,8 +105,8 @@ std::vector<int64_t> attention_heads(const Config& config, const std::vector<int
   for (size_t level = 0; level < channels.size(); ++level) {
     if (channels[level] % heads[level] != 0) {
       config.reject("attention_head_dim",
-                    c10::str("a number of heads that divides block_out_channels (",
-                             channels[level], " at level ", level, ")"));
+                    c10::str("a number of heads that divides block_out_channels (", channels[level],
+                             " at level ", level, ")"));
     }
   }
   return heads;
@@ -164,20 +164,16 @@ UNet2DConditionOptions UNet2DConditionOptions::from_config(const Config& config)
   options.downsample_padding = bounded_integer(config, "downsample_padding", 1, 0, 1);
   options.center_input_sample = config.boolean("center_input_sample", false);
 
-  options.down_cross_attention =
-      cross_attention_levels(config, "down_block_types", "DownBlock2D", "CrossAttnDownBlock2D",
-                             {"CrossAttnDownBlock2D", "CrossAttnDownBlock2D",
-                              "CrossAttnDownBlock2D", "DownBlock2D"},
-                             levels);
-  options.up_cross_attention =
-      cross_attention_levels(config, "up_block_types", "UpBlock2D", "CrossAttnUpBlock2D",
-                             {"UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D",
-                              "CrossAttnUpBlock2D"},
-                             levels);
+  options.down_cross_attention = cross_attention_levels(
+      config, "down_block_types", "DownBlock2D", "CrossAttnDownBlock2D",
+      {"CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"},
+      levels);
+  options.up_cross_attention = cross_attention_levels(
+      config, "up_block_types", "UpBlock2D", "CrossAttnUpBlock2D",
+      {"UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"}, levels);
   options.has_mid_block = mid_block(config);
   options.mid_block_scale_factor = config.number("mid_block_scale_factor", 1.0);
-  options.layers_per_block =
-      bounded_per_level(config, "layers_per_block", 2, levels, kMaxLayers);
+  options.layers_per_block = bounded_per_level(config, "layers_per_block", 2, levels, kMaxLayers);
 
   options.transformer_layers_per_block =
       bounded_per_level(config, "transformer_layers_per_block", 1, levels, kMaxLayers);
@@ -185,7 +181,8 @@ UNet2DConditionOptions UNet2DConditionOptions::from_config(const Config& config)
   options.only_cross_attention = latentray::only_cross_attention(config, levels);
   options.cross_attention_dim = text_width(config, levels);
   options.use_linear_projection = config.boolean("use_linear_projection", false);
-  // Attention is float32 inside in any case (nn/attention.h): the key is checked, and needs no more.
+  // Attention is float32 inside in any case (nn/attention.h): the key is checked, and needs no
+  // more.
   config.boolean("upcast_attention", false);
 
   const int64_t embedding_dim = options.block_out_channels.front();

@@ -1,5 +1,5 @@
-// The architecture of a conditional U-Net, as its config.json describes it. Checked against diffusers'
-// models/unets/unet_2d_condition.py, UNet2DConditionModel.__init__.
+// The architecture of a conditional U-Net, as its config.json describes it. Checked against
+// diffusers' models/unets/unet_2d_condition.py, UNet2DConditionModel.__init__.
 #pragma once
 
 #include <cstdint>

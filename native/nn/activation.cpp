@@ -13,7 +13,7 @@ namespace {
 Tensor gelu(const Tensor& x) { return at::gelu(x); }
 Tensor gelu_tanh(const Tensor& x) { return at::gelu(x, "tanh"); }
 Tensor mish(const Tensor& x) { return at::mish(x); }
-Tensor relu(const Tensor& x) { return at::relu(x); }
+Tensor relu(const Tensor& x) { return x.relu_(); }  // its gradient follows from its result
 Tensor silu(const Tensor& x) { return at::silu(x); }
 
 // The sigmoid approximation that CLIP was trained with.

@@ -9,6 +9,7 @@
 
 namespace latentray::nn {
 
+// May overwrite its argument, a layer's fresh output, to spare the memory of a second one.
 using Activation = at::Tensor (*)(const at::Tensor&);
 
 // relu, silu (= swish), mish, gelu, gelu_new (= gelu_pytorch_tanh) or quick_gelu: the names of

@@ -10,7 +10,8 @@ AttentionImpl::AttentionImpl(const AttentionOptions& options) : heads_(options.h
   to_q_ = register_module("to_q", Linear(options.query_dim, inner_dim, options.bias));
   to_k_ = register_module("to_k", Linear(context_dim, inner_dim, options.bias));
   to_v_ = register_module("to_v", Linear(context_dim, inner_dim, options.bias));
-  // Checkpoints name the output projection "to_out.0": a dropout without parameters follows it there.
+  // Checkpoints name the output projection "to_out.0": a dropout without parameters follows it
+  // there.
   auto to_out = register_module("to_out", std::make_shared<torch::nn::Module>());
   to_out_ = to_out->register_module("0", Linear(inner_dim, options.query_dim));
 }

@@ -1,5 +1,5 @@
-// Multi-head attention over tokens. Vaswani et al., "Attention Is All You Need" (2017). Checked against
-// diffusers' models/attention_processor.py, Attention with AttnProcessor2_0.
+// Multi-head attention over tokens. Vaswani et al., "Attention Is All You Need" (2017). Checked
+// against diffusers' models/attention_processor.py, Attention with AttnProcessor2_0.
 #pragma once
 
 #include <optional>
@@ -18,14 +18,14 @@ struct AttentionOptions {
   bool bias = false;
 };
 
-// Scores and softmax are float32 in every dtype (SDPA's kernels accumulate so), which is what Stable
-// Diffusion 2's `upcast_attention` asks for.
+// Scores and softmax are float32 in every dtype (SDPA's kernels accumulate so), which is what
+// Stable Diffusion 2's `upcast_attention` asks for.
 class AttentionImpl : public torch::nn::Module {
  public:
   explicit AttentionImpl(const AttentionOptions& options);
 
-  // x [N, T, query_dim], context [N, L, cross_attention_dim] → [N, T, query_dim]. `bias` is added to the
-  // scores and broadcasts to [N, heads, T, L].
+  // x [N, T, query_dim], context [N, L, cross_attention_dim] → [N, T, query_dim]. `bias` is added
+  // to the scores and broadcasts to [N, heads, T, L].
   Tensor forward(const Tensor& x, const std::optional<Tensor>& context = std::nullopt,
                  const std::optional<Tensor>& bias = std::nullopt);
 

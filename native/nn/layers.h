@@ -1,8 +1,8 @@
 // The five layers that every model here is made of. They differ from torch::nn's in one thing: the
-// constructor leaves the parameters uninitialised (pages that nothing touches), because a checkpoint
-// replaces them; torch::nn's would fill 860 million weights of a U-Net with random numbers first.
-// Parameter names and shapes are PyTorch's. On the CPU, where no gradient is recorded, the linear layer and
-// the convolution run on oneDNN (nn/onednn.h).
+// constructor leaves the parameters uninitialised (pages that nothing touches), because a
+// checkpoint replaces them; torch::nn's would fill 860 million weights of a U-Net with random
+// numbers first. Parameter names and shapes are PyTorch's. On the CPU, where no gradient is
+// recorded, the linear layer and the convolution run on oneDNN (nn/onednn.h).
 #pragma once
 
 #include <torch/nn/module.h>

@@ -1,5 +1,5 @@
-// A ModuleList whose elements keep their type, so that a forward calls them without a cast. Elements
-// are named "0", "1", … as in checkpoints.
+// A ModuleList whose elements keep their type, so that a forward calls them without a cast.
+// Elements are named "0", "1", … as in checkpoints.
 #pragma once
 
 #include <torch/nn/module.h>

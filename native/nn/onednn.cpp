@@ -82,8 +82,8 @@ at::Tensor onednn_conv2d(const at::Tensor& x, const at::Tensor& packed_weight,
   const std::vector<int64_t> strides(2, stride);
   const std::vector<int64_t> paddings(2, padding);
   const std::vector<int64_t> dilations(2, 1);
-  torch::jit::Stack stack{x,       packed_weight, optional_tensor(bias), paddings,
-                          strides, dilations,     int64_t{1}};  // groups
+  torch::jit::Stack stack{x,         packed_weight, optional_tensor(bias), paddings, strides,
+                          dilations, int64_t{1}};  // groups
   push_no_activation(stack);
   return call(conv_operator(), std::move(stack));
 }

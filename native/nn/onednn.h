@@ -1,7 +1,8 @@
-// oneDNN's convolution and linear layer as LibTorch exports them to its own compiler (the "mkldnn::"
-// operators). For inference on the CPU they are faster than at::conv2d and at::linear: the convolution
-// takes a weight that was reordered once instead of in every call, and hands on channels-last activations;
-// the linear layer runs AVX-512 kernels where LibTorch's MKL falls back to slower ones (AMD).
+// oneDNN's convolution and linear layer as LibTorch exports them to its own compiler (the
+// "mkldnn::" operators). For inference on the CPU they are faster than at::conv2d and at::linear:
+// the convolution takes a weight that was reordered once instead of in every call, and hands on
+// channels-last activations; the linear layer runs AVX-512 kernels where LibTorch's MKL falls back
+// to slower ones (AMD).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,9 +20,9 @@ bool onednn_serves(const at::Tensor& x, const at::Tensor& weight, const at::Tens
 // y = x Wᵀ + b; float32 only.
 at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
-// A convolution's weight in oneDNN's blocked layout, reordered anew when the weight has changed. Changes
-// are seen when they go through the parameter itself or an alias that shares its version counter
-// (detach() does, data() does not).
+// A convolution's weight in oneDNN's blocked layout, reordered anew when the weight has changed.
+// Changes are seen when they go through the parameter itself or an alias that shares its version
+// counter (detach() does, data() does not).
 class PackedConvWeight {
  public:
   const at::Tensor& get(const at::Tensor& weight);

@@ -17,7 +17,7 @@ Downsample2DImpl::Downsample2DImpl(int64_t channels, int64_t padding)
       conv_(register_module("conv", Conv2d(channels, channels, 3, 2, padding))) {}
 
 Tensor Downsample2DImpl::forward(const Tensor& x) {
-  if (!pad_after_) return conv_(x);                     // [N, C, ⌈H/2⌉, ⌈W/2⌉]
+  if (!pad_after_) return conv_(x);                    // [N, C, ⌈H/2⌉, ⌈W/2⌉]
   return conv_(at::constant_pad_nd(x, {0, 1, 0, 1}));  // [N, C, ⌊H/2⌋, ⌊W/2⌋]
 }
 

@@ -25,8 +25,8 @@ TORCH_MODULE(Upsample2D);
 
 class Downsample2DImpl : public torch::nn::Module {
  public:
-  // A 3×3 convolution of stride 2. With `padding` 0 one row below and one column at the right are added
-  // (the autoencoder's form).
+  // A 3×3 convolution of stride 2. With `padding` 0 one row below and one column at the right are
+  // added (the autoencoder's form).
   Downsample2DImpl(int64_t channels, int64_t padding);
 
   Tensor forward(const Tensor& x);

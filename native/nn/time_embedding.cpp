@@ -13,7 +13,8 @@ constexpr double kMaxPeriod = 10000;
 Tensor sinusoidal_embedding(const Tensor& timesteps, const SinusoidOptions& options) {
   const int64_t half = options.dim / 2;
   const auto index = at::arange(half, timesteps.options().dtype(at::kFloat));
-  const auto exponent = index * -std::log(kMaxPeriod) / static_cast<double>(half - options.freq_shift);
+  const auto exponent =
+      index * -std::log(kMaxPeriod) / static_cast<double>(half - options.freq_shift);
   const auto angle = timesteps.to(at::kFloat).unsqueeze(1) * at::exp(exponent);  // [N, half]
 
   const auto sine = at::sin(angle);
@@ -28,8 +29,7 @@ TimestepEmbeddingImpl::TimestepEmbeddingImpl(int64_t in_channels, int64_t time_e
     : linear_1_(register_module("linear_1", Linear(in_channels, time_embed_dim))),
       linear_2_(register_module("linear_2", Linear(time_embed_dim, time_embed_dim))) {
   if (cond_proj_dim) {
-    cond_proj_ =
-        register_module("cond_proj", Linear(*cond_proj_dim, in_channels, /*bias=*/false));
+    cond_proj_ = register_module("cond_proj", Linear(*cond_proj_dim, in_channels, /*bias=*/false));
   }
 }
 

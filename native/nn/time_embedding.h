@@ -1,6 +1,7 @@
-// How the network learns which step it is at: sinusoids of the timestep, then a two-layer perceptron.
-// Vaswani et al., "Attention Is All You Need" (2017), section 3.5; Ho et al. (2020), appendix B. Checked
-// against diffusers' models/embeddings.py, get_timestep_embedding and TimestepEmbedding.
+// How the network learns which step it is at: sinusoids of the timestep, then a two-layer
+// perceptron. Vaswani et al., "Attention Is All You Need" (2017), section 3.5; Ho et al. (2020),
+// appendix B. Checked against diffusers' models/embeddings.py, get_timestep_embedding and
+// TimestepEmbedding.
 #pragma once
 
 #include <optional>
@@ -20,8 +21,8 @@ Tensor sinusoidal_embedding(const Tensor& timesteps, const SinusoidOptions& opti
 
 class TimestepEmbeddingImpl : public torch::nn::Module {
  public:
-  // `cond_proj_dim` is the width of a second condition, such as the guidance scale's embedding in latent
-  // consistency models.
+  // `cond_proj_dim` is the width of a second condition, such as the guidance scale's embedding in
+  // latent consistency models.
   TimestepEmbeddingImpl(int64_t in_channels, int64_t time_embed_dim,
                         std::optional<int64_t> cond_proj_dim = std::nullopt);
 

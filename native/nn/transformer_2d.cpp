@@ -50,8 +50,8 @@ Tensor FeedForwardImpl::forward(const Tensor& x) { return contract_(expand_(x));
 BasicTransformerBlockImpl::BasicTransformerBlockImpl(const TransformerOptions& options)
     : only_cross_attention_(options.only_cross_attention),
       norm1_(register_module("norm1", LayerNorm(options.channels))),
-      attn1_(register_module(
-          "attn1", Attention(attention_options(options, options.only_cross_attention)))),
+      attn1_(register_module("attn1",
+                             Attention(attention_options(options, options.only_cross_attention)))),
       norm2_(register_module("norm2", LayerNorm(options.channels))),
       attn2_(register_module("attn2", Attention(attention_options(options, /*cross=*/true)))),
       norm3_(register_module("norm3", LayerNorm(options.channels))),
@@ -68,8 +68,8 @@ Tensor BasicTransformerBlockImpl::forward(const Tensor& x, const CrossAttentionI
 }
 
 Transformer2DModelImpl::Transformer2DModelImpl(const TransformerOptions& options)
-    : norm_(register_module(
-          "norm", GroupNorm(options.norm_num_groups, options.channels, kGroupNormEps))),
+    : norm_(register_module("norm",
+                            GroupNorm(options.norm_num_groups, options.channels, kGroupNormEps))),
       transformer_blocks_(
           register_module("transformer_blocks", TypedModuleList<BasicTransformerBlock>())) {
   const int64_t channels = options.channels;

@@ -1,7 +1,8 @@
-// The transformer between a U-Net's residual blocks: every pixel attends to every pixel, then to the
-// text. Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models" (2022), section 3.3.
-// Checked against diffusers' models/transformers/transformer_2d.py, models/attention.py and
-// models/activations.py (Transformer2DModel, BasicTransformerBlock, FeedForward, GEGLU).
+// The transformer between a U-Net's residual blocks: every pixel attends to every pixel, then to
+// the text. Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models" (2022),
+// section 3.3. Checked against diffusers' models/transformers/transformer_2d.py,
+// models/attention.py and models/activations.py (Transformer2DModel, BasicTransformerBlock,
+// FeedForward, GEGLU).
 #pragma once
 
 #include <optional>

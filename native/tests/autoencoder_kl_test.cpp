@@ -17,9 +17,10 @@ LoadOptions in_dtype(at::ScalarType dtype) {
   return options;
 }
 
-Config config_with(const std::string& family, const nlohmann::json& changes = {}) {
+Config config_with(const std::string& family,
+                   const nlohmann::json& changes = nlohmann::json::object()) {
   auto json = nlohmann::json::parse(read_text(golden(family + "/model/vae/config.json")));
-  if (!changes.is_null()) json.update(changes);
+  json.update(changes);
   return Config::parse(json.dump(), family);
 }
 

@@ -16,9 +16,9 @@ LoadOptions in_dtype(at::ScalarType dtype) {
   return options;
 }
 
-Config config_with(const nlohmann::json& changes = {}) {
+Config config_with(const nlohmann::json& changes = nlohmann::json::object()) {
   auto json = nlohmann::json::parse(read_text(golden("tiny-taesd/model/config.json")));
-  if (!changes.is_null()) json.update(changes);
+  json.update(changes);
   return Config::parse(json.dump(), "tiny-taesd");
 }
 

@@ -16,7 +16,7 @@ LoadOptions in_dtype(at::ScalarType dtype) {
   return options;
 }
 
-Config config_with(const nlohmann::json& changes) {
+Config config_with(const nlohmann::json& changes = nlohmann::json::object()) {
   auto json = nlohmann::json::parse(read_text(golden("tiny-bert/model/config.json")));
   json.update(changes);
   return Config::parse(json.dump(), "tiny-bert");
@@ -51,12 +51,12 @@ void check_against_reference(TextEncoder& encoder, double tolerance) {
 }  // namespace
 
 TEST("bert: hidden states, pooler and mean pooling equal the reference") {
-  check_against_reference(*load_text_encoder(config_with({}), weights(), {}), 1e-5);
+  check_against_reference(*load_text_encoder(config_with(), weights(), {}), 1e-5);
 }
 
 TEST("bert: bfloat16 and float16 stay within 2e-2") {
   for (const auto dtype : {at::kBFloat16, at::kHalf}) {
-    check_against_reference(*load_text_encoder(config_with({}), weights(), in_dtype(dtype)), 2e-2);
+    check_against_reference(*load_text_encoder(config_with(), weights(), in_dtype(dtype)), 2e-2);
   }
 }
 
@@ -71,14 +71,14 @@ TEST("bert: a file with a prefix, pre-training heads and old norm names loads") 
   published.tensors["bert.embeddings.position_ids"] = at::arange(512).unsqueeze(0);
   published.tensors["cls.predictions.bias"] = at::zeros({28996});
   published.tensors["cls.seq_relationship.weight"] = at::zeros({2, 32});
-  check_against_reference(*load_text_encoder(config_with({}), published, {}), 1e-5);
+  check_against_reference(*load_text_encoder(config_with(), published, {}), 1e-5);
 }
 
 TEST("bert: a checkpoint without a pooler gives no pooled output") {
   auto state = weights();
   state.tensors.erase("pooler.dense.weight");
   state.tensors.erase("pooler.dense.bias");
-  const auto encoding = load_text_encoder(config_with({}), state, {})->forward(reference_inputs());
+  const auto encoding = load_text_encoder(config_with(), state, {})->forward(reference_inputs());
   expect(!encoding.pooler_output.has_value(), "no pooler");
   expect_close(encoding.last_hidden_state, reference().at("last_hidden_state"), 1e-5, "states");
 }
@@ -123,14 +123,14 @@ TEST("roberta: positions start behind the padding id and skip padding") {
 
 TEST("bert: gradients reach the word embeddings") {
   const at::AutoGradMode with_grad(true);
-  const auto encoder = load_text_encoder(config_with({}), weights(), {});
+  const auto encoder = load_text_encoder(config_with(), weights(), {});
   auto weight = encoder->token_embedding()->weight.requires_grad_(true);
   encoder->forward(reference_inputs()).last_hidden_state.square().sum().backward();
   expect(weight.grad().abs().sum().item<float>() > 0, "gradient");
 }
 
 TEST("bert: wrong inputs, configs and keys are named") {
-  const auto encoder = load_text_encoder(config_with({}), weights(), {});
+  const auto encoder = load_text_encoder(config_with(), weights(), {});
   const auto ids = at::ones({1, 4}, at::kLong);
   expect_error("ERR_INVALID_ARG", [&] { encoder->forward({.input_ids = ids * 28996}); });
   expect_error("ERR_INVALID_ARG",
@@ -152,5 +152,5 @@ TEST("bert: wrong inputs, configs and keys are named") {
   auto foreign = weights();
   foreign.tensors["classifier.weight"] = at::zeros({2, 32});
   expect_error("ERR_WEIGHTS_UNEXPECTED_KEY",
-               [&] { load_text_encoder(config_with({}), foreign, {}); });
+               [&] { load_text_encoder(config_with(), foreign, {}); });
 }

@@ -1,4 +1,5 @@
-// The native test program's few tools: register a test, compare with a golden tensor, print a line each.
+// The native test program's few tools: register a test, compare with a golden tensor, print a line
+// each.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -33,7 +34,7 @@ std::string read_text(const std::string& path);
 // TEST("a sentence") { … }
 #define TEST(name) LATENTRAY_TEST(name, __COUNTER__)
 #define LATENTRAY_TEST(name, number) LATENTRAY_TEST_AT(name, number)
-#define LATENTRAY_TEST_AT(name, number)                                                    \
-  static void test_##number();                                                          \
+#define LATENTRAY_TEST_AT(name, number)                                                   \
+  static void test_##number();                                                            \
   static const ::latentray::test::Registration registered_##number(name, &test_##number); \
   static void test_##number()

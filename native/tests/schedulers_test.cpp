@@ -41,8 +41,7 @@ at::Tensor as_tensor(const std::vector<double>& values) { return at::tensor(valu
 
 // The model that the reference trajectories were made with.
 at::Tensor stand_in_model(const at::Tensor& input, double t, const at::Tensor& weight) {
-  return (at::tanh(at::matmul(input.reshape({4, 16}), weight)) + 0.001 * t)
-      .reshape(input.sizes());
+  return (at::tanh(at::matmul(input.reshape({4, 16}), weight)) + 0.001 * t).reshape(input.sizes());
 }
 
 std::unique_ptr<Scheduler> make(const std::string& name, const nlohmann::json& keys = {}) {
@@ -50,7 +49,8 @@ std::unique_ptr<Scheduler> make(const std::string& name, const nlohmann::json& k
   return Scheduler::create(switch_scheduler(nlohmann::json::object(), name, overrides));
 }
 
-at::Tensor run(Scheduler& scheduler, at::Tensor sample, const StepOptions& options, size_t from = 0) {
+at::Tensor run(Scheduler& scheduler, at::Tensor sample, const StepOptions& options,
+               size_t from = 0) {
   for (size_t i = from; i < scheduler.timesteps().size(); ++i) {
     const auto output = at::tanh(scheduler.scale_model_input(sample, i));
     sample = scheduler.step(output, i, sample, options);

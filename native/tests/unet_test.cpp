@@ -1,7 +1,8 @@
+#include "models/unet.h"
+
 #include <cstring>
 
 #include "core/cancellation.h"
-#include "models/unet.h"
 #include "nn/attention.h"
 #include "tests/check.h"
 

@@ -146,7 +146,8 @@ at::Tensor tensor_over(const std::shared_ptr<MappedFile>& file, uint64_t data_st
                        const Entry& entry) {
   // PyTorch wants a non-null pointer even for an empty tensor; the map is never empty here.
   void* data = file->data() + data_start + entry.begin;
-  return at::from_blob(data, entry.shape, [file](void*) {}, at::TensorOptions().dtype(entry.dtype));
+  return at::from_blob(
+      data, entry.shape, [file](void*) {}, at::TensorOptions().dtype(entry.dtype));
 }
 
 }  // namespace
@@ -168,7 +169,8 @@ StateDict read_safetensors(const std::string& path) {
     }
   }
   check_contiguous(path, entries, data_bytes);
-  for (const auto& entry : entries) state.tensors[entry.name] = tensor_over(file, data_start, entry);
+  for (const auto& entry : entries)
+    state.tensors[entry.name] = tensor_over(file, data_start, entry);
   return state;
 }
 

@@ -16,8 +16,8 @@ StateDict read_safetensors(const std::string& path);
 // The shards of one checkpoint as one dictionary.
 StateDict read_safetensors(const std::vector<std::string>& paths);
 
-// Writes to a temporary file beside `path`, then renames it. Tensors are written in the order that the
-// reference writer uses (alignment descending, then name).
+// Writes to a temporary file beside `path`, then renames it. Tensors are written in the order that
+// the reference writer uses (alignment descending, then name).
 void write_safetensors(const std::string& path, const StateDict& state);
 
 }  // namespace latentray

@@ -21,13 +21,14 @@ struct LoadOptions {
   at::Device device = at::kCPU;
   // Unset keeps each tensor's own dtype.
   std::optional<at::ScalarType> dtype;
-  // Keys that older checkpoints hold and the architecture computes itself (buffers such as "position_ids").
+  // Keys that older checkpoints hold and the architecture computes itself (buffers such as
+  // "position_ids").
   std::vector<std::string> ignored_keys;
 };
 
-// Gives every parameter of `module` the checkpoint's tensor of that name, without a copy unless the dtype
-// or the device changes. ERR_WEIGHTS_MISSING_KEY, ERR_WEIGHTS_UNEXPECTED_KEY or ERR_WEIGHTS_SHAPE, each
-// naming the keys; the module is unchanged then.
+// Gives every parameter of `module` the checkpoint's tensor of that name, without a copy unless the
+// dtype or the device changes. ERR_WEIGHTS_MISSING_KEY, ERR_WEIGHTS_UNEXPECTED_KEY or
+// ERR_WEIGHTS_SHAPE, each naming the keys; the module is unchanged then.
 void load_state_dict(torch::nn::Module& module, const StateDict& state, const LoadOptions& options);
 
 }  // namespace latentray

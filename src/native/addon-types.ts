@@ -123,6 +123,7 @@ export interface Addon {
   setThreads(threads: number): void;
   getThreads(): number;
   nativeMemory(): { tensors: number; bytes: number };
+  executorStatistics(): { jobs: number; busyMs: number; waiting: number };
 
   tensorFromBytes(bytes: Uint8Array, shape: readonly number[], dtype: DType): TensorHandle;
   fullTensor(shape: readonly number[], value: number, dtype: DType, device: string): TensorHandle;

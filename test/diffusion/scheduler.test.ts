@@ -1,15 +1,9 @@
 import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
-import { NoiseSource, Scheduler, Tensor } from '../../src/index.js';
+import { loadTensors, NoiseSource, Scheduler, Tensor } from '../../src/index.js';
 import { parsePythonJson } from '../../src/json.js';
-import {
-  type Case,
-  goldenCase,
-  goldenPath,
-  relativeError,
-  tensor,
-  withoutGolden,
-} from '../support/golden.js';
+import { type Case, caseFolders, relativeError, tensor } from '../support/golden.js';
 
 /** The stand-in network of the cases: tanh(x.reshape(4, 16) @ W) + 0.001 t. */
 async function network(input: Tensor, weights: Tensor, timestep: number): Promise<Tensor> {
@@ -42,17 +36,21 @@ async function trajectoryError(scheduler: Scheduler, reference: Case): Promise<n
   return Math.max(...errors);
 }
 
-t.test('every scheduler follows the reference', { skip: withoutGolden }, async (t) => {
-  const files = readdirSync(goldenPath('schedulers'));
-  t.ok(files.length > 30);
-  for (const file of files) {
-    const reference = await goldenCase(`schedulers/${file}`);
-    using scheduler = schedulerOf(reference);
-    t.ok(closeTo(scheduler.timesteps, tensor(reference, 'timesteps').data()), `${file}: timesteps`);
-    const error = await trajectoryError(scheduler, reference);
-    t.ok(error <= 1e-6, `${file}: ${error}`);
-  }
-});
+for (const { name, path, skip } of caseFolders) {
+  t.test(`every scheduler follows the reference (${name} cases)`, { skip }, async (t) => {
+    const folder = join(path, 'schedulers');
+    const files = readdirSync(folder);
+    t.ok(files.length >= 28);
+    for (const file of files) {
+      const reference = await loadTensors(join(folder, file));
+      using scheduler = schedulerOf(reference);
+      const { timesteps } = reference.tensors;
+      t.ok(closeTo(scheduler.timesteps, timesteps?.data() ?? []), `${file}: timesteps`);
+      const error = await trajectoryError(scheduler, reference);
+      t.ok(error <= 1e-6, `${file}: ${error}`);
+    }
+  });
+}
 
 function closeTo(actual: readonly number[], expected: Iterable<number | bigint>): boolean {
   const values = [...expected].map(Number);

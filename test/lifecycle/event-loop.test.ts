@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { withoutGolden } from '../support/golden.js';
 import { loadTinyPipeline, quick } from '../support/tiny-pipeline.js';
 
 /** Milliseconds that each tick of a 10 ms timer was late. */
@@ -20,7 +19,7 @@ function watchTimer(): () => number[] {
   };
 }
 
-t.test('timers and files go on while a pipeline generates', { skip: withoutGolden }, async (t) => {
+t.test('timers and files go on while a pipeline generates', async (t) => {
   using pipeline = await loadTinyPipeline();
   const stop = watchTimer();
   const reads: number[] = [];

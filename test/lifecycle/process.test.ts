@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import t from 'tap';
-import { golden, goldenPath, withoutGolden } from '../support/golden.js';
+import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
 
 const run = promisify(execFile);
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -19,14 +19,14 @@ async function program(name: string, body: string) {
     path,
     `import { Worker, isMainThread } from 'node:worker_threads';
 import * as latentray from ${JSON.stringify(library)};
-const model = ${JSON.stringify(golden ? goldenPath('tiny-sd1/model') : '')};
+const model = ${JSON.stringify(await tinyPipelineFolder())};
 const quick = { prompt: 'x', steps: 2, seed: 1, width: 64, height: 64 };
 ${body}`,
   );
   return run(process.execPath, [path], { timeout: 120_000 });
 }
 
-t.test('process.exit during a job is clean', { skip: withoutGolden }, async (t) => {
+t.test('process.exit during a job is clean', async (t) => {
   for (let i = 0; i < 5; i++) {
     const { stdout, stderr } = await program(
       'exit',
@@ -60,7 +60,7 @@ t.test('an unhandled rejection is an ordinary one', async (t) => {
   );
 });
 
-t.test('two workers generate at the same time', { skip: withoutGolden }, async (t) => {
+t.test('two workers generate at the same time', async (t) => {
   const { stdout } = await program(
     'workers',
     `import { parentPort } from 'node:worker_threads';
@@ -80,13 +80,10 @@ t.test('two workers generate at the same time', { skip: withoutGolden }, async (
   t.equal(stdout, 'true\n');
 });
 
-t.test(
-  'a worker that is terminated during a job takes nobody along',
-  { skip: withoutGolden },
-  async (t) => {
-    const { stdout } = await program(
-      'terminate',
-      `import { parentPort } from 'node:worker_threads';
+t.test('a worker that is terminated during a job takes nobody along', async (t) => {
+  const { stdout } = await program(
+    'terminate',
+    `import { parentPort } from 'node:worker_threads';
      import { fileURLToPath } from 'node:url';
      if (isMainThread) {
        for (let i = 0; i < 4; i++) {
@@ -101,10 +98,9 @@ t.test(
        pipeline.generate({ ...quick, steps: 500 });
        setTimeout(() => parentPort.postMessage('busy'), 100);
      }`,
-    );
-    t.equal(stdout, '1\n');
-  },
-);
+  );
+  t.equal(stdout, '1\n');
+});
 
 t.test('CommonJS and ES modules share their objects', async (t) => {
   const { stdout } = await program(

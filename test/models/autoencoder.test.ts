@@ -2,19 +2,21 @@ import { join } from 'node:path';
 import t from 'tap';
 import { Autoencoder, loadTensors, NoiseSource, Tensor } from '../../src/index.js';
 import {
-  goldenCase,
-  goldenPath,
+  pipelines,
   relativeError,
   sharedData,
   tensor,
+  tinyAutoencoders,
   withoutData,
-  withoutGolden,
 } from '../support/golden.js';
+import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
 
-t.test('AutoencoderKL equals diffusers', { skip: withoutGolden }, async (t) => {
-  for (const family of ['tiny-sd1', 'tiny-sd2']) {
-    using vae = await Autoencoder.load(goldenPath(`${family}/model/vae`));
-    const expected = await goldenCase(`${family}/vae.safetensors`);
+const loadTiny = async () => Autoencoder.load(join(await tinyPipelineFolder(), 'vae'));
+
+for (const model of pipelines) {
+  t.test(`${model.name}: AutoencoderKL equals diffusers`, { skip: model.skip }, async (t) => {
+    using vae = await Autoencoder.load(join(await model.folder(), 'vae'));
+    const expected = await model.case('vae');
     const encoded = await vae.encode(tensor(expected, 'pixels'));
     const sample = await encoded.sample(77);
     if (!encoded.logvar) throw new Error('no logvar');
@@ -26,30 +28,32 @@ t.test('AutoencoderKL equals diffusers', { skip: withoutGolden }, async (t) => {
     ];
     for (const [name, actual] of checks) {
       const error = await relativeError(actual, tensor(expected, name));
-      t.ok(error <= 1e-5, `${family} ${name}: ${error}`);
+      t.ok(error <= 1e-5, `${name}: ${error}`);
     }
     t.equal(vae.scalingFactor, 0.18215);
     const scaled = await vae.scale(encoded.mean);
     const decoded = await vae.decodeScaled(scaled);
     const error = await relativeError(decoded, tensor(expected, 'decoded'));
     t.ok(error <= 1e-5, `decodeScaled undoes scale: ${error}`);
-  }
-});
+  });
+}
 
-t.test('AutoencoderTiny equals diffusers', { skip: withoutGolden }, async (t) => {
-  using vae = await Autoencoder.load(goldenPath('tiny-taesd/model'));
-  const expected = await goldenCase('tiny-taesd/taesd.safetensors');
-  const encoded = await vae.encode(tensor(expected, 'pixels'));
-  t.equal(encoded.logvar, undefined);
-  const errors = [
-    await relativeError(encoded.latents, tensor(expected, 'latents')),
-    await relativeError(await vae.decode(encoded.latents), tensor(expected, 'decoded')),
-  ];
-  t.ok(Math.max(...errors) <= 1e-5, String(errors));
-});
+for (const model of tinyAutoencoders) {
+  t.test(`${model.name}: AutoencoderTiny equals diffusers`, { skip: model.skip }, async (t) => {
+    using vae = await Autoencoder.load(await model.folder());
+    const expected = await model.case('taesd');
+    const encoded = await vae.encode(tensor(expected, 'pixels'));
+    t.equal(encoded.logvar, undefined);
+    const errors = [
+      await relativeError(encoded.latents, tensor(expected, 'latents')),
+      await relativeError(await vae.decode(encoded.latents), tensor(expected, 'decoded')),
+    ];
+    t.ok(Math.max(...errors) <= 1e-5, String(errors));
+  });
+}
 
 t.test('TAEF2 equals its author', { skip: withoutData }, async (t) => {
-  const folder = join(sharedData ?? '', 'weights/taef2');
+  const folder = join(sharedData, 'weights/taef2');
   using vae = await Autoencoder.load(folder);
   t.equal(vae.latentChannels, 32);
   const { tensors } = await loadTensors(join(folder, 'golden_fp32_64px_ramp.safetensors'));
@@ -65,8 +69,8 @@ t.test('TAEF2 equals its author', { skip: withoutData }, async (t) => {
   t.ok(Math.max(...errors) <= 1e-5, String(errors));
 });
 
-t.test('sliced decoding is equal, tiled decoding is near', { skip: withoutGolden }, async (t) => {
-  using vae = await Autoencoder.load(goldenPath('tiny-sd1/model/vae'));
+t.test('sliced decoding is equal, tiled decoding is near', async (t) => {
+  using vae = await loadTiny();
   const latents = await Tensor.randn([2, 4, 24, 24], { seed: 3 });
   const whole = await vae.decode(latents);
   const sliced = await vae.decode(latents, { slicing: true });
@@ -77,8 +81,8 @@ t.test('sliced decoding is equal, tiled decoding is near', { skip: withoutGolden
   t.ok(error > 0 && error < 1, `tiles see less than the whole image: ${error}`);
 });
 
-t.test('what does not fit is named', { skip: withoutGolden }, async (t) => {
-  using vae = await Autoencoder.load(goldenPath('tiny-sd1/model/vae'));
+t.test('what does not fit is named', async (t) => {
+  using vae = await loadTiny();
   await t.rejects(vae.encode(Tensor.zeros([1, 3, 60, 64])), { code: 'ERR_SHAPE', message: /8/ });
   await t.rejects(vae.encode(Tensor.zeros([1, 1, 64, 64])), { code: 'ERR_SHAPE' });
   await t.rejects(vae.decode(Tensor.zeros([4, 8, 8])), { code: 'ERR_SHAPE' });

@@ -1,11 +1,20 @@
+import { join } from 'node:path';
 import t from 'tap';
 import { Tensor, TextEncoder } from '../../src/index.js';
-import { goldenCase, goldenPath, relativeError, tensor, withoutGolden } from '../support/golden.js';
+import { pipelines, type ReferenceModel, relativeError, tensor } from '../support/golden.js';
+import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
 
-t.test('CLIP text equals transformers', { skip: withoutGolden }, async (t) => {
-  for (const family of ['tiny-sd1', 'tiny-sd2']) {
-    using encoder = await TextEncoder.load(goldenPath(`${family}/model/text_encoder`));
-    const expected = await goldenCase(`${family}/text_encoder.safetensors`);
+const loadTiny = async () => TextEncoder.load(join(await tinyPipelineFolder(), 'text_encoder'));
+
+async function load(model: ReferenceModel): Promise<TextEncoder> {
+  const tokenizer = await model.tokenizer();
+  return TextEncoder.load(join(await model.folder(), 'text_encoder'), { tokenizer });
+}
+
+for (const model of pipelines) {
+  t.test(`${model.name}: CLIP text equals transformers`, { skip: model.skip }, async (t) => {
+    using encoder = await load(model);
+    const expected = await model.case('text_encoder');
     const inputIds = tensor(expected, 'input_ids');
     const states = await encoder.forward({ inputIds }, { hiddenStates: true });
     const skipped = await encoder.forward({ inputIds }, { skipLayers: 1 });
@@ -18,26 +27,26 @@ t.test('CLIP text equals transformers', { skip: withoutGolden }, async (t) => {
     for (const [name, actual] of checks) {
       if (!actual) throw new Error(name);
       const error = await relativeError(actual, tensor(expected, name));
-      t.ok(error <= 1e-5, `${family} ${name}: ${error}`);
+      t.ok(error <= 1e-5, `${name}: ${error}`);
     }
-  }
-});
+  });
 
-t.test('texts are encoded with their tokenizer', { skip: withoutGolden }, async (t) => {
-  using encoder = await TextEncoder.load(goldenPath('tiny-sd1/model/text_encoder'));
-  const expected = await goldenCase('tiny-sd1/text_encoder.safetensors');
-  const encoding = await encoder.encode(JSON.parse(expected.metadata.prompts ?? ''));
-  t.same(encoding.inputIds.data(), tensor(expected, 'input_ids').data());
-  t.equal(encoding.truncated, false);
-  const error = await relativeError(
-    encoding.lastHiddenState,
-    tensor(expected, 'last_hidden_state'),
-  );
-  t.ok(error <= 1e-5, String(error));
-});
+  t.test(`${model.name}: texts go through the tokenizer`, { skip: model.skip }, async (t) => {
+    using encoder = await load(model);
+    const expected = await model.case('text_encoder');
+    const encoding = await encoder.encode(JSON.parse(expected.metadata.prompts ?? ''));
+    t.same(encoding.inputIds.data(), tensor(expected, 'input_ids').data());
+    t.equal(encoding.truncated, false);
+    const error = await relativeError(
+      encoding.lastHiddenState,
+      tensor(expected, 'last_hidden_state'),
+    );
+    t.ok(error <= 1e-5, String(error));
+  });
+}
 
-t.test('a prompt that is too long is cut, and says so', { skip: withoutGolden }, async (t) => {
-  using encoder = await TextEncoder.load(goldenPath('tiny-sd1/model/text_encoder'));
+t.test('a prompt that is too long is cut, and says so', async (t) => {
+  using encoder = await loadTiny();
   const encoding = await encoder.encode(['short', 'effusion '.repeat(100)]);
   t.equal(encoding.truncated, true);
   t.equal(encoding.droppedTexts[0], '');
@@ -45,8 +54,8 @@ t.test('a prompt that is too long is cut, and says so', { skip: withoutGolden },
   t.same(encoding.lastHiddenState.shape, [2, 77, 32]);
 });
 
-t.test('what does not fit is named', { skip: withoutGolden }, async (t) => {
-  using encoder = await TextEncoder.load(goldenPath('tiny-sd1/model/text_encoder'));
+t.test('what does not fit is named', async (t) => {
+  using encoder = await loadTiny();
   const ids = (values: number[]) =>
     Tensor.from(values, { dtype: 'int64', shape: [1, values.length] });
   await t.rejects(encoder.forward({ inputIds: ids([49408]) }), { code: 'ERR_INVALID_ARG' });

@@ -1,13 +1,8 @@
+import { join } from 'node:path';
 import t from 'tap';
 import { Tensor, UNet } from '../../src/index.js';
-import {
-  type Case,
-  goldenCase,
-  goldenPath,
-  relativeError,
-  tensor,
-  withoutGolden,
-} from '../support/golden.js';
+import { type Case, pipelines, relativeError, tensor } from '../support/golden.js';
+import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
 
 async function predict(unet: UNet, inputs: Case): Promise<Tensor> {
   const timestep = [...tensor(inputs, 'timestep').data()].map(Number);
@@ -20,33 +15,42 @@ async function predict(unet: UNet, inputs: Case): Promise<Tensor> {
   });
 }
 
-t.test('the U-Net equals diffusers', { skip: withoutGolden }, async (t) => {
-  for (const family of ['tiny-sd1', 'tiny-sd2']) {
-    using unet = await UNet.load(goldenPath(`${family}/model/unet`));
+for (const model of pipelines) {
+  t.test(`${model.name}: the U-Net equals diffusers`, { skip: model.skip }, async (t) => {
+    using unet = await UNet.load(join(await model.folder(), 'unet'));
     for (const name of ['square', 'odd', 'mixed_t', 'masked']) {
-      const inputs = await goldenCase(`${family}/unet_${name}.safetensors`);
+      const inputs = await model.case(`unet_${name}`);
       const error = await relativeError(await predict(unet, inputs), tensor(inputs, 'output'));
-      t.ok(error <= 1e-5, `${family} ${name}: ${error}`);
+      t.ok(error <= 1e-5, `${name}: ${error}`);
     }
-  }
-});
+  });
 
-t.test('half precision stays near float32', { skip: withoutGolden }, async (t) => {
-  const inputs = await goldenCase('tiny-sd1/unet_square.safetensors');
-  for (const dtype of ['bfloat16', 'float16'] as const) {
-    using unet = await UNet.load(goldenPath('tiny-sd1/model/unet'), { dtype });
-    t.equal(unet.dtype, dtype);
-    const half: Case = { tensors: { timestep: tensor(inputs, 'timestep') }, metadata: {} };
-    for (const name of ['sample', 'encoder_hidden_states']) {
-      half.tensors[name] = await tensor(inputs, name).to({ dtype });
+  t.test(`${model.name}: half precision stays near float32`, { skip: model.skip }, async (t) => {
+    const inputs = await model.case('unet_square');
+    for (const dtype of ['bfloat16', 'float16'] as const) {
+      using unet = await UNet.load(join(await model.folder(), 'unet'), { dtype });
+      t.equal(unet.dtype, dtype);
+      const half: Case = { tensors: { timestep: tensor(inputs, 'timestep') }, metadata: {} };
+      for (const name of ['sample', 'encoder_hidden_states']) {
+        half.tensors[name] = await tensor(inputs, name).to({ dtype });
+      }
+      const error = await relativeError(await predict(unet, half), tensor(inputs, 'output'));
+      t.ok(error <= 2e-2, `${dtype}: ${error}`);
     }
-    const error = await relativeError(await predict(unet, half), tensor(inputs, 'output'));
-    t.ok(error <= 2e-2, `${dtype}: ${error}`);
-  }
-});
+  });
+}
 
-t.test('what does not fit is named', { skip: withoutGolden }, async (t) => {
-  using unet = await UNet.load(goldenPath('tiny-sd1/model/unet'));
+for (const model of pipelines.filter(({ name }) => name.endsWith('sd1'))) {
+  t.test(`${model.name}: a sharded checkpoint is one model`, { skip: model.skip }, async (t) => {
+    using unet = await UNet.load(await model.sharded());
+    const inputs = await model.case('unet_square');
+    const error = await relativeError(await predict(unet, inputs), tensor(inputs, 'output'));
+    t.ok(error <= 1e-5, String(error));
+  });
+}
+
+t.test('what does not fit is named', async (t) => {
+  using unet = await UNet.load(join(await tinyPipelineFolder(), 'unet'));
   const fits = {
     sample: Tensor.zeros([1, 4, 16, 16]),
     timestep: 1,
@@ -67,17 +71,11 @@ t.test('what does not fit is named', { skip: withoutGolden }, async (t) => {
   await t.rejects(unet.forward(fits), { code: 'ERR_DISPOSED' });
 });
 
-t.test('a sharded checkpoint is one model', { skip: withoutGolden }, async (t) => {
-  using unet = await UNet.load(goldenPath('formats/unet-sharded'));
-  const inputs = await goldenCase('tiny-sd1/unet_square.safetensors');
-  const error = await relativeError(await predict(unet, inputs), tensor(inputs, 'output'));
-  t.ok(error <= 1e-5, String(error));
-});
-
-t.test('a model that cannot be loaded says why', { skip: withoutGolden }, async (t) => {
+t.test('a model that cannot be loaded says why', async (t) => {
+  const folder = await tinyPipelineFolder();
   await t.rejects(UNet.load('/nowhere'), { code: 'ERR_MODEL_NOT_FOUND', message: /config\.json/ });
-  await t.rejects(UNet.load(goldenPath('tiny-sd1/model/vae')), { code: /ERR_(CONFIG|WEIGHTS)/ });
-  await t.rejects(UNet.load(goldenPath('tiny-sd1/model/unet'), { device: 'tpu' }), {
+  await t.rejects(UNet.load(join(folder, 'vae')), { code: /ERR_(CONFIG|WEIGHTS)/ });
+  await t.rejects(UNet.load(join(folder, 'unet'), { device: 'tpu' }), {
     code: 'ERR_DEVICE_UNAVAILABLE',
   });
 });

@@ -56,6 +56,12 @@ const cases: { name: string; said: string; code: string; remedy: RegExp; cuda?: 
     remedy: /import latentray first/,
   },
   {
+    name: 'a Node that was told to load no addons is named',
+    said: 'Cannot load native addon because loading addons is disabled.',
+    code: 'ERR_NATIVE_LOAD',
+    remedy: /started with --no-addons: start it without/,
+  },
+  {
     name: 'anything else keeps its message and names the file',
     said: 'Module did not self-register',
     code: 'ERR_NATIVE_LOAD',

@@ -3,35 +3,31 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { Image, Pipeline, readProvenance, type StepEvent, Tensor } from '../../src/index.js';
-import { goldenPath, relativeError, withoutGolden } from '../support/golden.js';
-import { loadTinyPipeline, quick } from '../support/tiny-pipeline.js';
+import { relativeError } from '../support/golden.js';
+import { loadTinyPipeline, quick, tinyPipelineFolder } from '../support/tiny-pipeline.js';
 
-t.test(
-  'images say that they are synthetic and how they were made',
-  { skip: withoutGolden },
-  async (t) => {
-    using pipeline = await loadTinyPipeline();
-    const { images, seeds } = await pipeline.generate({ ...quick, negativePrompt: 'blurry' });
-    t.same(seeds, [1n]);
-    const [image] = images;
-    if (!image) throw new Error('no image');
-    t.match(image, { width: 64, height: 64, channels: 3 });
-    const path = join(mkdtempSync(join(tmpdir(), 'latentray-')), 'image.png');
-    await image.save(path);
-    t.match(await readProvenance(path), {
-      synthetic: true,
-      software: /^latentray \d/,
-      modelDigest: /^sha256:[0-9a-f]{64}$/,
-      prompt: quick.prompt,
-      negativePrompt: 'blurry',
-      seed: 1n,
-      settings: { scheduler: 'PNDMScheduler', steps: 2, guidanceScale: 7.5 },
-    });
-    t.same((await Image.read(path)).data, image.data);
-  },
-);
+t.test('images say that they are synthetic and how they were made', async (t) => {
+  using pipeline = await loadTinyPipeline();
+  const { images, seeds } = await pipeline.generate({ ...quick, negativePrompt: 'blurry' });
+  t.same(seeds, [1n]);
+  const [image] = images;
+  if (!image) throw new Error('no image');
+  t.match(image, { width: 64, height: 64, channels: 3 });
+  const path = join(mkdtempSync(join(tmpdir(), 'latentray-')), 'image.png');
+  await image.save(path);
+  t.match(await readProvenance(path), {
+    synthetic: true,
+    software: /^latentray \d/,
+    modelDigest: /^sha256:[0-9a-f]{64}$/,
+    prompt: quick.prompt,
+    negativePrompt: 'blurry',
+    seed: 1n,
+    settings: { scheduler: 'PNDMScheduler', steps: 2, guidanceScale: 7.5 },
+  });
+  t.same((await Image.read(path)).data, image.data);
+});
 
-t.test('a batch of seeds is the same images one by one', { skip: withoutGolden }, async (t) => {
+t.test('a batch of seeds is the same images one by one', async (t) => {
   using pipeline = await loadTinyPipeline();
   const options = { ...quick, prompt: ['effusion', 'no finding'], output: 'latents' } as const;
   const { latents } = await pipeline.generate({ ...options, seed: [3, 4] });
@@ -41,7 +37,7 @@ t.test('a batch of seeds is the same images one by one', { skip: withoutGolden }
   t.equal(new Set(seeds).size, 2, 'each image has a seed of its own where none is given');
 });
 
-t.test('steps are reported, and may be looked at', { skip: withoutGolden }, async (t) => {
+t.test('steps are reported, and may be looked at', async (t) => {
   using pipeline = await loadTinyPipeline();
   const events: StepEvent[] = [];
   const stages: string[] = [];
@@ -68,7 +64,7 @@ t.test('steps are reported, and may be looked at', { skip: withoutGolden }, asyn
   t.same([...new Set(stages)], ['encode', 'denoise', 'decode']);
 });
 
-t.test('latents and embeddings go in and come out', { skip: withoutGolden }, async (t) => {
+t.test('latents and embeddings go in and come out', async (t) => {
   using pipeline = await loadTinyPipeline();
   const { prompt, ...rest } = quick;
   const encoded = await pipeline.textEncoder.encode([prompt, '']);
@@ -82,7 +78,7 @@ t.test('latents and embeddings go in and come out', { skip: withoutGolden }, asy
   t.ok((await relativeError(byStates.latents, byText.latents)) < 1e-5);
 });
 
-t.test('half precision runs', { skip: withoutGolden }, async (t) => {
+t.test('half precision runs', async (t) => {
   for (const dtype of ['bfloat16', 'float16'] as const) {
     using pipeline = await loadTinyPipeline({ dtype });
     const { images, latents } = await pipeline.generate(quick);
@@ -91,25 +87,25 @@ t.test('half precision runs', { skip: withoutGolden }, async (t) => {
   }
 });
 
-t.test('parts can be replaced', { skip: withoutGolden }, async (t) => {
+t.test('parts can be replaced', async (t) => {
   const first = await loadTinyPipeline();
   const second = await loadTinyPipeline({ ...first, scheduler: 'euler' });
   t.equal(second.unet, first.unet);
   t.equal(second.scheduler.config._class_name, 'EulerDiscreteScheduler');
-  await t.rejects(loadTinyPipeline({ vae: goldenPath('tiny-sd1/model/unet') }), {
+  await t.rejects(loadTinyPipeline({ vae: join(await tinyPipelineFolder(), 'unet') }), {
     code: /ERR_(CONFIG|WEIGHTS)/,
   });
   first.dispose();
 });
 
-t.test('a prompt that was cut is reported', { skip: withoutGolden }, async (t) => {
+t.test('a prompt that was cut is reported', async (t) => {
   using pipeline = await loadTinyPipeline();
   const prompt = `${'effusion '.repeat(80)}pneumothorax`;
   const { truncated } = await pipeline.generate({ ...quick, prompt, output: 'latents' });
   t.match(truncated, [{ prompt, dropped: /pneumothorax/ }]);
 });
 
-t.test('misuse is named', { skip: withoutGolden }, async (t) => {
+t.test('misuse is named', async (t) => {
   using pipeline = await loadTinyPipeline();
   const wrong: [object, RegExp][] = [
     [{ prompt: undefined }, /prompt or promptEmbeddings, received neither/],
@@ -142,12 +138,12 @@ t.test('misuse is named', { skip: withoutGolden }, async (t) => {
   t.equal((await pipeline.generate(quick)).images.length, 1, 'and it works afterwards');
 });
 
-t.test('a folder that is no pipeline says so', { skip: withoutGolden }, async (t) => {
+t.test('a folder that is no pipeline says so', async (t) => {
   await t.rejects(Pipeline.load('/nowhere'), {
     code: 'ERR_MODEL_NOT_FOUND',
     message: /model_index/,
   });
-  await t.rejects(Pipeline.load(goldenPath('tiny-sd1/model/unet')), {
+  await t.rejects(Pipeline.load(join(await tinyPipelineFolder(), 'unet')), {
     code: 'ERR_MODEL_NOT_FOUND',
   });
   await t.rejects(loadTinyPipeline({ device: 'cuda:42' }), { code: 'ERR_DEVICE_UNAVAILABLE' });

@@ -1,7 +1,8 @@
+import { join } from 'node:path';
 import t from 'tap';
 import { Pipeline, type SchedulerConfig, type Tensor, TextEncoder } from '../../src/index.js';
 import { parsePythonJson } from '../../src/json.js';
-import { goldenCase, goldenPath, relativeError, tensor, withoutGolden } from '../support/golden.js';
+import { pipelines, type ReferenceModel, relativeError, tensor } from '../support/golden.js';
 
 const names = ['default', 'ddim', 'euler', 'euler_ancestral', 'dpmpp_2m', 'unipc'];
 
@@ -10,22 +11,19 @@ function configOf(metadata: Record<string, string>): SchedulerConfig {
   return { ...config, _class_name: metadata.scheduler };
 }
 
-/**
- * tiny-sd2's own tokenizer pads with "!", as published v2 repositories do; its cases were made with
- * <|endoftext|>, which is tiny-sd1's padding.
- */
-async function load(family: string): Promise<Pipeline> {
-  const textEncoder = await TextEncoder.load(goldenPath(`${family}/model/text_encoder`), {
-    tokenizer: goldenPath('tiny-sd1/model/tokenizer'),
+async function load(model: ReferenceModel): Promise<Pipeline> {
+  const folder = await model.folder();
+  const textEncoder = await TextEncoder.load(join(folder, 'text_encoder'), {
+    tokenizer: await model.tokenizer(),
   });
-  return Pipeline.load(goldenPath(`${family}/model`), { textEncoder });
+  return Pipeline.load(folder, { textEncoder });
 }
 
-for (const family of ['tiny-sd1', 'tiny-sd2']) {
-  t.test(`${family}: text to image equals diffusers`, { skip: withoutGolden }, async (t) => {
-    using pipeline = await load(family);
+for (const model of pipelines) {
+  t.test(`${model.name}: text to image equals diffusers`, { skip: model.skip }, async (t) => {
+    using pipeline = await load(model);
     for (const name of names) {
-      const reference = await goldenCase(`${family}/pipeline/txt2img_${name}.safetensors`);
+      const reference = await model.case(`pipeline/txt2img_${name}`);
       const { metadata } = reference;
       const run = (noise: Tensor) =>
         pipeline.generate({
@@ -60,30 +58,34 @@ for (const family of ['tiny-sd1', 'tiny-sd2']) {
     }
   });
 
-  t.test(`${family}: every way to call it equals diffusers`, { skip: withoutGolden }, async (t) => {
-    using pipeline = await load(family);
-    const reference = await goldenCase(`${family}/pipeline/variations.safetensors`);
-    const { metadata } = reference;
-    const prompts: string[] = JSON.parse(metadata.prompts ?? '');
-    const settings: Record<string, Record<string, never>> = JSON.parse(metadata.settings ?? '');
-    for (const [name, setting] of Object.entries(settings)) {
-      const indices: number[] = [setting.prompt ?? setting.prompts ?? []].flat();
-      const { latents, seeds } = await pipeline.generate({
-        prompt: indices.map((index) => prompts[index] ?? ''),
-        steps: setting.steps,
-        guidanceScale: setting.guidance_scale,
-        guidanceRescale: setting.guidance_rescale,
-        eta: setting.eta,
-        imagesPerPrompt: setting.images_per_prompt,
-        seed: setting.seeds ?? setting.seed,
-        width: Number(metadata.width),
-        height: Number(metadata.height),
-        scheduler: configOf(metadata),
-        output: 'latents',
-      });
-      const error = await relativeError(latents, tensor(reference, name));
-      t.ok(error <= 1e-4, `${name}: ${error}`);
-      t.same(seeds.map(Number), [setting.seeds ?? setting.seed].flat());
-    }
-  });
+  t.test(
+    `${model.name}: every way to call it equals diffusers`,
+    { skip: model.skip },
+    async (t) => {
+      using pipeline = await load(model);
+      const reference = await model.case('pipeline/variations');
+      const { metadata } = reference;
+      const prompts: string[] = JSON.parse(metadata.prompts ?? '');
+      const settings: Record<string, Record<string, never>> = JSON.parse(metadata.settings ?? '');
+      for (const [name, setting] of Object.entries(settings)) {
+        const indices: number[] = [setting.prompt ?? setting.prompts ?? []].flat();
+        const { latents, seeds } = await pipeline.generate({
+          prompt: indices.map((index) => prompts[index] ?? ''),
+          steps: setting.steps,
+          guidanceScale: setting.guidance_scale,
+          guidanceRescale: setting.guidance_rescale,
+          eta: setting.eta,
+          imagesPerPrompt: setting.images_per_prompt,
+          seed: setting.seeds ?? setting.seed,
+          width: Number(metadata.width),
+          height: Number(metadata.height),
+          scheduler: configOf(metadata),
+          output: 'latents',
+        });
+        const error = await relativeError(latents, tensor(reference, name));
+        t.ok(error <= 1e-4, `${name}: ${error}`);
+        t.same(seeds.map(Number), [setting.seeds ?? setting.seed].flat());
+      }
+    },
+  );
 }

@@ -1,9 +1,15 @@
 import { Pipeline } from '../../src/index.js';
-import { goldenPath } from './golden.js';
+import { recipeFolder } from './recipe.js';
 
-/** The small pipeline of the reference cases. */
-export function loadTinyPipeline(options?: Parameters<typeof Pipeline.load>[1]): Promise<Pipeline> {
-  return Pipeline.load(goldenPath('tiny-sd1/model'), options);
+/** The folder of a small pipeline that is always here. */
+export function tinyPipelineFolder(): Promise<string> {
+  return recipeFolder('recipe-sd1');
+}
+
+export async function loadTinyPipeline(
+  options?: Parameters<typeof Pipeline.load>[1],
+): Promise<Pipeline> {
+  return Pipeline.load(await tinyPipelineFolder(), options);
 }
 
 /** The quickest useful run. */

@@ -1,0 +1,160 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import t from 'tap';
+import { Image, readProvenance } from '../../src/index.js';
+import { packageRoot, packageVersion } from '../../src/native/package-root.js';
+import { recipeFolder } from '../support/recipe.js';
+import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
+
+const program = join(packageRoot, 'dist/esm/cli/main.js');
+const model = await tinyPipelineFolder();
+const autoencoder = await recipeFolder('recipe-taesd');
+const quick = ['--model', model, '--steps', '2', '--width', '64', '--height', '64'];
+
+/** Runs the command line in a folder of its own, as a script would: nothing is a terminal. */
+async function latentray(cwd: string, ...args: string[]) {
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd,
+    env: { LATENTRAY_THREADS: '1', ...process.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [stdout, stderr, [status]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ]);
+  return { stdout, stderr, status: status as number };
+}
+
+t.test('--help lists the commands, --version the version', async (t) => {
+  const help = await latentray(t.testdir(), '--help');
+  t.match(help, { status: 0, stderr: '' });
+  t.match(help.stdout, /Research use only; not a medical device/);
+  for (const command of ['generate', 'reconstruct', 'demo', 'doctor']) {
+    t.match(help.stdout, new RegExp(`^  ${command} `, 'm'));
+  }
+  const version = await latentray(t.testdir(), '--version');
+  t.same(version, { status: 0, stdout: `${packageVersion}\n`, stderr: '' });
+});
+
+t.test('generate writes images that say how they were made', async (t) => {
+  const folder = t.testdir();
+  const prompts = ['A photo of a lung x-ray', 'Left pleural effusion'];
+  const result = await latentray(
+    folder,
+    ...['generate', ...prompts, ...quick, '--seed', '3,18446744073709551615'],
+    ...['--scheduler', 'ddim', '--guidance', '2.5', '--negative', 'blurry', '--out', 'made'],
+  );
+  const files = ['made/image-3.png', 'made/image-18446744073709551615.png'];
+  t.same(result, { status: 0, stdout: `${files.join('\n')}\n`, stderr: '' });
+  for (const [index, file] of files.entries()) {
+    t.match(await Image.read(join(folder, file)), { width: 64, height: 64, channels: 3 });
+    t.match(await readProvenance(join(folder, file)), {
+      synthetic: true,
+      software: `latentray ${packageVersion}`,
+      modelDigest: /^sha256:/,
+      prompt: prompts[index],
+      negativePrompt: 'blurry',
+      seed: [3n, 2n ** 64n - 1n][index],
+      settings: { scheduler: 'DDIMScheduler', steps: 2, guidanceScale: 2.5 },
+    });
+  }
+});
+
+t.test('generate --json prints one JSON object, and cuts aloud', async (t) => {
+  const folder = t.testdir();
+  const prompt = `${'effusion '.repeat(80)}pneumothorax`;
+  const { stdout, stderr, status } = await latentray(
+    folder,
+    ...['generate', prompt, ...quick, '--images', '2', '--seed', '7', '--json'],
+  );
+  t.equal(status, 0);
+  t.match(stderr, /^Too long, cut: ".*pneumothorax/);
+  t.match(JSON.parse(stdout), {
+    files: ['outputs/image-7-0.png', 'outputs/image-7-1.png'],
+    seeds: ['7'],
+    truncated: [{ prompt, dropped: /pneumothorax/ }],
+    seconds: Number,
+  });
+  t.same(readdirSync(join(folder, 'outputs')), ['image-7-0.png', 'image-7-1.png']);
+});
+
+t.test('reconstruct writes images, a sheet and a table', async (t) => {
+  const folder = t.testdir();
+  mkdirSync(join(folder, 'in'));
+  await checkers(40).save(join(folder, 'in', 'a.png'));
+  await checkers(24).save(join(folder, 'in', 'b.png'));
+  const args = ['reconstruct', 'in', '--vae', autoencoder, '--size', '32', '--fit', 'stretch'];
+
+  const table = await latentray(folder, ...args, '--out', 'out');
+  t.match(table, { status: 0, stderr: '' });
+  const figures = String.raw`\d\.\d{4} +-?\d+\.\d\d +-?\d\.\d{4}  `;
+  t.match(
+    table.stdout,
+    new RegExp(
+      `^RMSE +PSNR dB +SSIM +image\n${figures}in/a\\.png\n${figures}in/b\\.png\n${figures}mean of 2\n$`,
+    ),
+  );
+  t.same(readdirSync(join(folder, 'out')), ['a.png', 'b.png', 'sheet-001.png']);
+  t.match(await Image.read(join(folder, 'out/a.png')), { width: 32, height: 32, channels: 1 });
+  t.match(await readProvenance(join(folder, 'out/b.png')), {
+    synthetic: true,
+    settings: { kind: 'reconstruction' },
+  });
+
+  const json = await latentray(folder, ...args, '--limit', '1', '--json');
+  t.match(json, { status: 0, stderr: '' });
+  const { images, mean } = JSON.parse(json.stdout);
+  t.match(images, [{ file: 'in/a.png', rmse: Number, psnr: Number, ssim: Number }]);
+  t.equal(images.length, 1);
+  t.same(mean, { rmse: images[0].rmse, psnr: images[0].psnr, ssim: images[0].ssim });
+});
+
+t.test('what is wrong is said on stderr, with exit code 1', async (t) => {
+  const folder = t.testdir();
+  const cases: [string, string[], RegExp][] = [
+    ['an unknown command', ['frobnicate'], /unknown command 'frobnicate'/],
+    ['no prompt', ['generate', '--model', '/nowhere'], /missing required argument 'prompt'/],
+    ['no model', ['generate', 'x'], /required option '-m, --model/],
+    ['an unknown option', ['generate', 'x', '-m', '/nowhere', '--step', '2'], /unknown option/],
+    ['steps in words', ['generate', 'x', '-m', '/nowhere', '-s', 'two'], /expected a whole number/],
+    ['a seed below 0', ['generate', 'x', '-m', '/nowhere', '--seed', '-1'], /expected whole numb/],
+    ['a model that is not there', ['generate', 'x', '-m', '/nowhere'], /^ERR_MODEL_NOT_FOUND: /],
+    [
+      'an autoencoder that is not there',
+      ['reconstruct', '.', '--vae', '/nowhere'],
+      /^ERR_MODEL_NOT_FOUND: /,
+    ],
+  ];
+  for (const [name, args, message] of cases) {
+    const result = await latentray(folder, ...args);
+    t.match(result, { status: 1, stdout: '', stderr: message }, name);
+    t.notMatch(result.stderr, /^ +at /m, `${name}: no stack`);
+  }
+  t.same(readdirSync(folder), [], 'nothing was written');
+});
+
+t.test('what the model refuses is said too', async (t) => {
+  const cases: [string[], RegExp][] = [
+    [['--steps', '0'], /^ERR_INVALID_ARG: generate: steps/],
+    [['--width', '60'], /^ERR_INVALID_ARG: width: expected a multiple of 8/],
+    [['--device', 'cuda:63'], /^ERR_DEVICE_UNAVAILABLE: /],
+    [['--dtype', 'float8'], /^ERR_DTYPE: /],
+    [['--scheduler', 'dpm'], /^ERR_CONFIG_INVALID: .*dpmpp_2m/],
+  ];
+  for (const [args, message] of cases) {
+    const result = await latentray(t.testdir(), 'generate', 'x', ...quick, ...args);
+    t.match(result, { status: 1, stdout: '', stderr: message }, args.join(' '));
+  }
+});
+
+/** Grey squares of 8 pixels. */
+function checkers(side: number): Image {
+  const data = Uint8Array.from({ length: side * side }, (_, i) =>
+    (((i % side) >> 3) + (Math.floor(i / side) >> 3)) % 2 === 0 ? 60 : 190,
+  );
+  return new Image({ width: side, height: side, channels: 1, data });
+}

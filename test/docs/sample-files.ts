@@ -1,0 +1,23 @@
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { Image } from '../../src/index.js';
+import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
+
+/** A folder with what the documentation speaks of: models/stable-diffusion and radiographs/frontal.png. */
+export async function sampleFolder(t: Test): Promise<string> {
+  const folder = t.testdir({
+    models: { 'stable-diffusion': t.fixture('symlink', await tinyPipelineFolder()) },
+    radiographs: {},
+  });
+  await ramp(64, 64).save(join(folder, 'radiographs', 'frontal.png'));
+  return folder;
+}
+
+/** A grey image that grows brighter from corner to corner. */
+export function ramp(width: number, height: number): Image {
+  const pixels = Float32Array.from(
+    { length: width * height },
+    (_, i) => ((i % width) / width + Math.floor(i / width) / height) / 2,
+  );
+  return Image.fromPixels(pixels, { width, height, channels: 1 });
+}

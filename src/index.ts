@@ -10,7 +10,7 @@ export {
   version,
 } from './devices.js';
 export { type Diagnosis, diagnose, type Problem } from './doctor.js';
-export { LatentrayError, type LatentrayErrorFields } from './errors.js';
+export { invalidArgument, LatentrayError, type LatentrayErrorFields } from './errors.js';
 export { type ContactSheetOptions, contactSheet, differenceImage } from './image/contact-sheet.js';
 export { type Fit, type FitOptions, fitImage } from './image/fit-images.js';
 export { Image, type ImageFormat, type ImageInit, readProvenance } from './image/image.js';

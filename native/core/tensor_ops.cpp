@@ -108,6 +108,8 @@ at::Tensor run_op(const std::string& name, const std::vector<at::Tensor>& inputs
   LATENTRAY_CHECK(!inputs.empty(), "ERR_INVALID_ARG", name, ": expected at least one tensor");
   try {
     return found->second(Arguments(name, inputs, attributes));
+  } catch (const c10::OutOfMemoryError&) {
+    throw;
   } catch (const c10::Error& error) {
     // LibTorch reports shapes, dtypes and devices that do not fit by one class of error.
     throw Error("ERR_SHAPE",

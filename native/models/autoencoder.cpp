@@ -104,7 +104,7 @@ std::shared_ptr<Autoencoder> load_autoencoder(const Config& config, StateDict st
   if (config.string("_class_name", "") == "AutoencoderKL")
     state = autoencoder_kl_keys(std::move(state));
   load_state_dict(*model, state, options);
-  nn::use_channels_last(*model);
+  if (options.device.is_cuda()) nn::use_channels_last(*model);
   model->eval();
   return model;
 }

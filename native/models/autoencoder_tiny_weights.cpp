@@ -105,7 +105,7 @@ std::shared_ptr<AutoencoderTinyImpl> load_taesd(const StateDict& encoder, const 
                                                 const LoadOptions& options) {
   auto model = std::make_shared<AutoencoderTinyImpl>(taesd_options(encoder, decoder));
   load_state_dict(*model, taesd_keys(encoder, decoder), options);
-  nn::use_channels_last(*model);
+  if (options.device.is_cuda()) nn::use_channels_last(*model);
   model->eval();
   return model;
 }

@@ -8,7 +8,7 @@ UNet2DConditionModel load_unet(const Config& config, const StateDict& state,
                                const LoadOptions& options) {
   UNet2DConditionModel model(UNet2DConditionOptions::from_config(config));
   load_state_dict(*model, state, options);
-  nn::use_channels_last(*model);
+  if (options.device.is_cuda()) nn::use_channels_last(*model);
   model->eval();
   return model;
 }

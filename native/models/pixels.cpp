@@ -7,6 +7,10 @@
 namespace latentray {
 
 at::Tensor to_unit_range(const at::Tensor& pixels) {
+  // NaN would become a black image that looks like a result.
+  LATENTRAY_CHECK(pixels.isfinite().all().item<bool>(), "ERR_NON_FINITE",
+                  "pixels: expected finite values, found NaN or infinity. In float16 this is an "
+                  "overflow: use bfloat16 or float32");
   return (pixels / 2 + 0.5).clamp(0, 1).to(at::kFloat);
 }
 

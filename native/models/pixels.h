@@ -5,7 +5,7 @@
 
 namespace latentray {
 
-// [-1, 1] → [0, 1], clamped, float32.
+// [-1, 1] → [0, 1], clamped, float32. ERR_NON_FINITE for NaN or infinity.
 at::Tensor to_unit_range(const at::Tensor& pixels);
 
 // pixels [N, C, H, W] in [-1, 1] → bytes [N, H, W, C], rounded half to even as numpy does.

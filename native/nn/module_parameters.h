@@ -10,8 +10,8 @@ namespace latentray::nn {
 // the hundreds that a large model has.
 at::Tensor first_parameter(const torch::nn::Module& module);
 
-// Lays the weights of convolutions out channels-last, which oneDNN and cuDNN compute faster in;
-// activations follow by themselves. Values and keys stay as they are.
+// Lays the weights of convolutions out channels-last, which cuDNN computes faster in; activations
+// follow by themselves. Values and keys stay. (On the CPU nn/onednn.h has a better layout.)
 void use_channels_last(torch::nn::Module& module);
 
 }  // namespace latentray::nn

@@ -45,6 +45,7 @@ export function registerGenerateCommand(program: Command): void {
 
 async function generate(prompts: string[], flags: GenerateFlags): Promise<void> {
   const signal = interruptSignal();
+  await mkdir(flags.out, { recursive: true }); // before the work, so that a wrong folder loses nothing
   const { device, dtype } = flags;
   const pipeline = await Pipeline.load(flags.model, { device, dtype, signal });
   const bar = new ProgressBar('generating');
@@ -74,11 +75,10 @@ async function generate(prompts: string[], flags: GenerateFlags): Promise<void> 
 }
 
 async function saveAll({ images, seeds: used }: Generated, folder: string): Promise<string[]> {
-  await mkdir(folder, { recursive: true });
   return Promise.all(
     images.map(async (image, index) => {
-      const seed = used.length === 1 ? `${used[0]}-${index}` : used[index];
-      const file = join(folder, `image-${seed}.png`);
+      const seed = used[used.length === 1 ? 0 : index];
+      const file = join(folder, `image-${seed}-${index}.png`);
       await image.save(file);
       return file;
     }),

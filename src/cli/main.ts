@@ -21,5 +21,5 @@ program.parseAsync().catch((error: unknown) => {
   process.stderr.write(
     `${expected ? `${error.code}: ${error.message}` : (error as Error)?.stack}\n`,
   );
-  process.exitCode = 1;
+  process.exitCode ??= 1;
 });

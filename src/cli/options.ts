@@ -1,9 +1,17 @@
 import { InvalidArgumentError } from 'commander';
+import { LatentrayError } from '../index.js';
 
 /** A whole number, for commander. */
 export function integer(text: string): number {
   if (!/^-?\d+$/.test(text)) throw new InvalidArgumentError('expected a whole number.');
   return Number(text);
+}
+
+/** A whole number from 1, for commander. */
+export function positiveInteger(text: string): number {
+  const value = integer(text);
+  if (value < 1) throw new InvalidArgumentError('expected 1 or more.');
+  return value;
 }
 
 /** A number, for commander. */
@@ -27,7 +35,10 @@ export function seeds(text: string): bigint[] {
 /** Ctrl-C stops the work within a step; a second one ends the process at once. */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
-  process.once('SIGINT', () => controller.abort(new Error('interrupted')));
+  process.once('SIGINT', () => {
+    process.exitCode = 130;
+    controller.abort(new LatentrayError('ERR_INTERRUPTED', 'stopped by Ctrl-C'));
+  });
   return controller.signal;
 }
 

@@ -1,5 +1,5 @@
 import { mkdir, readdir } from 'node:fs/promises';
-import { extname, join, parse } from 'node:path';
+import { extname, join, parse, resolve } from 'node:path';
 import type { Command } from 'commander';
 import {
   Autoencoder,
@@ -9,10 +9,12 @@ import {
   type Fit,
   fitImage,
   Image,
+  invalidArgument,
+  LatentrayError,
   metrics,
   reconstruct,
 } from '../index.js';
-import { integer, interruptSignal, printJson } from './options.js';
+import { interruptSignal, positiveInteger, printJson } from './options.js';
 import { ProgressBar } from './progress-bar.js';
 
 interface ReconstructFlags {
@@ -58,14 +60,14 @@ export function registerReconstructCommand(program: Command): void {
       '--vae <folder>',
       'an autoencoder: KL, tiny, or TAESD encoder and decoder files',
     )
-    .option('--size <pixels>', 'bring each image to a square of this side first', integer)
+    .option('--size <pixels>', 'bring each image to a square of this side first', positiveInteger)
     .option(
       '--fit <how>',
       'letterbox, centre-crop or stretch; needed where an image is no square',
       'none',
     )
-    .option('--batch <n>', 'images at a time', integer, 4)
-    .option('--limit <n>', 'stop after so many images', integer)
+    .option('--batch <n>', 'images at a time', positiveInteger, 4)
+    .option('--limit <n>', 'stop after so many images', positiveInteger)
     .option('--device <name>', 'cpu, cuda or cuda:N')
     .option('--dtype <name>', 'float32, bfloat16 or float16')
     .option('-o, --out <folder>', 'where results go', 'outputs')
@@ -76,6 +78,7 @@ export function registerReconstructCommand(program: Command): void {
 async function run(paths: string[], flags: ReconstructFlags): Promise<void> {
   const signal = interruptSignal();
   const files = (await imageFiles(paths)).slice(0, flags.limit);
+  if (files.length === 0) throw invalidArgument('images', 'at least one image', paths.join(', '));
   const { device, dtype, out, size, fit = 'none', batch } = flags;
   const vae = await Autoencoder.load(flags.vae, { device, dtype, signal });
   const rows = await reconstructFiles({ vae, files, out, size, fit, batch, signal });
@@ -85,6 +88,7 @@ async function run(paths: string[], flags: ReconstructFlags): Promise<void> {
 
 /** Reconstructs files in batches, and writes each reconstruction and a sheet a batch into `out`. */
 export async function reconstructFiles(job: ReconstructionJob): Promise<ReconstructionRow[]> {
+  checkOutputs(job);
   await mkdir(job.out, { recursive: true });
   const bar = new ProgressBar('reconstructing');
   const rows: ReconstructionRow[] = [];
@@ -123,9 +127,7 @@ async function reconstructBatch(
     psnr: psnr?.[i] ?? Number.NaN,
     ssim: ssim?.[i] ?? Number.NaN,
   }));
-  await Promise.all(
-    restored.map((image, i) => image.save(join(out, `${parse(files[i] ?? '').name}.png`))),
-  );
+  await Promise.all(restored.map((image, i) => image.save(outputFile(out, files[i] ?? ''))));
   const sheet = await contactSheet({
     columns: ['original', 'reconstruction', 'difference × 8'],
     rows: rows.map((row, i) => {
@@ -140,13 +142,35 @@ async function reconstructBatch(
   return rows;
 }
 
+function outputFile(out: string, file: string): string {
+  return join(out, `${parse(file).name}.png`);
+}
+
+/** No result may take the place of an original or of another result. */
+function checkOutputs({ files, out }: ReconstructionJob): void {
+  const originals = new Set(files.map((file) => resolve(file)));
+  const outputs = new Set<string>();
+  for (const file of files) {
+    const output = resolve(outputFile(out, file));
+    if (originals.has(output)) {
+      throw invalidArgument('--out', 'another folder than the images lie in', out);
+    }
+    if (outputs.has(output)) throw invalidArgument('images', 'no two of one name', file);
+    outputs.add(output);
+  }
+}
+
 const imageExtensions = new Set(['.png', '.jpg', '.jpeg', '.webp', '.tif', '.tiff']);
 
 async function imageFiles(paths: readonly string[]): Promise<string[]> {
   const found = await Promise.all(
     paths.map(async (path) => {
       if (imageExtensions.has(extname(path).toLowerCase())) return [path];
-      const names = await readdir(path);
+      const names = await readdir(path).catch((cause) => {
+        throw new LatentrayError('ERR_INVALID_ARG', `${path}: no image file and no folder`, {
+          cause,
+        });
+      });
       const images = names.filter((name) => imageExtensions.has(extname(name).toLowerCase()));
       return images.sort().map((name) => join(path, name));
     }),

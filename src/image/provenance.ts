@@ -44,8 +44,11 @@ export function provenanceToJson(provenance: Provenance): string {
 }
 
 /** A sentence for people, in plain ASCII, which is all that every reader of EXIF shows. */
-export function describeProvenance({ software }: Provenance): string {
+export function describeProvenance({ software, settings }: Provenance): string {
   const maker = software.replace(/[^\x20-\x7e]/g, '?');
+  if (settings?.kind === 'reconstruction') {
+    return `Image passed through the autoencoder of a generative model (${maker}). Details may be the model's. Not for diagnosis.`;
+  }
   return `Synthetic image made by a generative model (${maker}). It does not show a patient. Not for diagnosis.`;
 }
 

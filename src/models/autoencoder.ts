@@ -5,7 +5,13 @@ import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { AutoencoderHandle, ModelSource, Pieces } from '../native/addon-types.js';
 import { NoiseSource, noiseHandleOf } from '../noise-source.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
-import { exists, type ModelOptions, openModelFolder, sourceOf } from './model-folder.js';
+import {
+  checkModelDtype,
+  exists,
+  type ModelOptions,
+  openModelFolder,
+  sourceOf,
+} from './model-folder.js';
 
 /** How large images are worked on. */
 export interface PieceOptions {
@@ -68,14 +74,9 @@ export class Autoencoder {
   }
 
   static async #loadTaesd(path: string, files: string[], options: ModelOptions) {
-    const device = options.device ?? readEnvironment().device ?? 'cpu';
-    const source: ModelSource = {
-      config: '{}',
-      origin: path,
-      files,
-      device,
-      dtype: options.dtype ?? 'float32',
-    };
+    const { device = readEnvironment().device ?? 'cpu', dtype = 'float32' } = options;
+    checkModelDtype(dtype);
+    const source: ModelSource = { config: '{}', origin: path, files, device, dtype };
     const handle = await runJob(options.signal, (token) => addon().loadTaesd(source, token));
     return new Autoencoder(handle, {}, files);
   }

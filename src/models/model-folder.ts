@@ -35,13 +35,24 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
 
 /** @internal What the addon needs to load the folder. */
 export function sourceOf(folder: ModelFolder, options: ModelOptions): ModelSource {
+  const { dtype = 'float32' } = options;
+  checkModelDtype(dtype);
   return {
     config: JSON.stringify(folder.config),
     origin: folder.configPath,
     files: [...folder.weightFiles],
     device: options.device ?? readEnvironment().device ?? 'cpu',
-    dtype: options.dtype ?? 'float32',
+    dtype,
   };
+}
+
+/** @internal `ERR_DTYPE` for what no model computes in. */
+export function checkModelDtype(dtype: string): void {
+  if (['float32', 'bfloat16', 'float16', 'float64'].includes(dtype)) return;
+  throw new LatentrayError(
+    'ERR_DTYPE',
+    `dtype: expected 'float32', 'bfloat16', 'float16' or 'float64' for a model, received '${dtype}'`,
+  );
 }
 
 /** Reads a JSON object. `ERR_MODEL_NOT_FOUND` or `ERR_CONFIG_INVALID`. */

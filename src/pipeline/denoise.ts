@@ -15,6 +15,8 @@ export interface DenoiseInputs {
   /** Of the latents. */
   readonly height: number;
   readonly width: number;
+  /** When the call began, on performance.now()'s clock. */
+  readonly startedAt: number;
 }
 
 /**
@@ -25,7 +27,6 @@ export async function denoise(
   inputs: DenoiseInputs,
   options: ParsedGenerateOptions,
 ): Promise<Tensor> {
-  const startedAt = performance.now();
   const run = await start(inputs, options);
   try {
     const { timesteps } = run;
@@ -35,7 +36,7 @@ export async function denoise(
         stage: 'denoise',
         step: index + 1,
         steps: timesteps.length,
-        elapsedMs: performance.now() - startedAt,
+        elapsedMs: performance.now() - inputs.startedAt,
       } as const;
       options.onProgress?.(progress);
       if (options.onStep) await report(run, { ...progress, timestep }, options.onStep);

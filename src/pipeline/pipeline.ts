@@ -108,7 +108,8 @@ export class Pipeline {
    */
   async generate(options: GenerateOptions): Promise<Generated> {
     const parsed = parseOptions(generateOptions, options, 'generate');
-    const progress = progressReporter(parsed.onProgress);
+    const startedAt = performance.now();
+    const progress = progressReporter(parsed.onProgress, startedAt);
     const size = this.#size(parsed);
     const prompts = promptsOf(parsed);
     const seeds = seedsOf(parsed, prompts.length * parsed.imagesPerPrompt);
@@ -126,6 +127,7 @@ export class Pipeline {
         seeds,
         height: size.height / downscale,
         width: size.width / downscale,
+        startedAt,
       },
       parsed,
     );
@@ -281,8 +283,10 @@ function seedsOf({ seed }: ParsedGenerateOptions, count: number): bigint[] {
   );
 }
 
-function progressReporter(onProgress: ((progress: Progress) => void) | undefined) {
-  const startedAt = performance.now();
+function progressReporter(
+  onProgress: ((progress: Progress) => void) | undefined,
+  startedAt: number,
+) {
   return (stage: Progress['stage'], step: number, steps: number) =>
     onProgress?.({ stage, step, steps, elapsedMs: performance.now() - startedAt });
 }

@@ -54,12 +54,22 @@ export async function embedPrompts(
     ? null
     : options.negativePromptEmbeddings
       ? { states: options.negativePromptEmbeddings, mask: null }
-      : await embed(spread(options.negativePrompt, count));
+      : await embedNegative(options.negativePrompt, count, embed);
   return {
     prompt: await repeated(prompt, options.imagesPerPrompt),
     negative: negative && (await repeated(negative, options.imagesPerPrompt)),
     truncated,
   };
+}
+
+/** A text that all prompts share is encoded once. */
+async function embedNegative(
+  texts: string | readonly string[],
+  count: number,
+  embed: (texts: readonly string[]) => Promise<PromptEmbeddings>,
+): Promise<PromptEmbeddings> {
+  if (typeof texts === 'string') return repeated(await embed([texts]), count);
+  return embed(spread(texts, count));
 }
 
 /** The prompts of a call; empty strings where embeddings are given instead. */

@@ -21,6 +21,8 @@ struct Test {
   std::function<void()> body;
 };
 
+struct Skipped {};
+
 std::vector<Test>& tests() {
   static std::vector<Test> all;
   return all;
@@ -33,8 +35,10 @@ Registration::Registration(const char* name, std::function<void()> body) {
 }
 
 std::string golden(const std::string& relative) {
-  const char* root = std::getenv("LATENTRAY_GOLDEN");
-  return (std::filesystem::path(root ? root : "../shared/golden") / relative).string();
+  const char* named = std::getenv("LATENTRAY_GOLDEN");
+  const std::filesystem::path root = named ? named : "../shared/golden";
+  if (!std::filesystem::is_directory(root)) throw Skipped();
+  return (root / relative).string();
 }
 
 void expect(bool condition, const std::string& what) {
@@ -83,6 +87,8 @@ int main(int argc, char** argv) {
       test.body();
       ++passed;
       std::printf("ok - %s\n", test.name);
+    } catch (const latentray::test::Skipped&) {
+      std::printf("ok - %s # SKIP the reference cases are not here\n", test.name);
     } catch (const c10::Error& error) {
       ++failed;
       std::printf("not ok - %s\n  %s\n", test.name, error.what_without_backtrace());

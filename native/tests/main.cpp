@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "core/build_info.h"
 #include "core/error.h"
 #include "tests/check.h"
 
@@ -77,6 +78,7 @@ std::string read_text(const std::string& path) {
 }  // namespace latentray::test
 
 int main(int argc, char** argv) {
+  latentray::initialize_libtorch();
   const at::NoGradGuard no_grad;
   const std::string filter = argc > 1 ? argv[1] : "";
   int passed = 0;

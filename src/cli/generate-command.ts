@@ -45,9 +45,9 @@ export function registerGenerateCommand(program: Command): void {
 
 async function generate(prompts: string[], flags: GenerateFlags): Promise<void> {
   const signal = interruptSignal();
-  await mkdir(flags.out, { recursive: true }); // before the work, so that a wrong folder loses nothing
   const { device, dtype } = flags;
   const pipeline = await Pipeline.load(flags.model, { device, dtype, signal });
+  await mkdir(flags.out, { recursive: true }); // before the work, so that a wrong folder loses nothing
   const bar = new ProgressBar('generating');
   const startedAt = performance.now();
   const result = await pipeline

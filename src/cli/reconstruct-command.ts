@@ -77,10 +77,10 @@ export function registerReconstructCommand(program: Command): void {
 
 async function run(paths: string[], flags: ReconstructFlags): Promise<void> {
   const signal = interruptSignal();
-  const files = (await imageFiles(paths)).slice(0, flags.limit);
-  if (files.length === 0) throw invalidArgument('images', 'at least one image', paths.join(', '));
   const { device, dtype, out, size, fit = 'none', batch } = flags;
   const vae = await Autoencoder.load(flags.vae, { device, dtype, signal });
+  const files = (await imageFiles(paths)).slice(0, flags.limit);
+  if (files.length === 0) throw invalidArgument('images', 'at least one image', paths.join(', '));
   const rows = await reconstructFiles({ vae, files, out, size, fit, batch, signal });
   if (flags.json) printJson({ images: rows, mean: meanOf(rows), out });
   else process.stdout.write(table(rows));

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import t from 'tap';
@@ -48,7 +48,7 @@ t.test('generate writes images that say how they were made', async (t) => {
     ...['generate', ...prompts, ...quick, '--seed', '3,18446744073709551615'],
     ...['--scheduler', 'ddim', '--guidance', '2.5', '--negative', 'blurry', '--out', 'made'],
   );
-  const files = ['made/image-3.png', 'made/image-18446744073709551615.png'];
+  const files = ['made/image-3-0.png', 'made/image-18446744073709551615-1.png'];
   t.same(result, { status: 0, stdout: `${files.join('\n')}\n`, stderr: '' });
   for (const [index, file] of files.entries()) {
     t.match(await Image.read(join(folder, file)), { width: 64, height: 64, channels: 3 });
@@ -135,6 +135,17 @@ t.test('what is wrong is said on stderr, with exit code 1', async (t) => {
     t.notMatch(result.stderr, /^ +at /m, `${name}: no stack`);
   }
   t.same(readdirSync(folder), [], 'nothing was written');
+});
+
+t.test('an original is never overwritten', async (t) => {
+  const folder = t.testdir();
+  const image = new Image({ width: 16, height: 16, channels: 1, data: new Uint8Array(256) });
+  await image.save(join(folder, 'original.png'));
+  const before = readFileSync(join(folder, 'original.png'));
+  const args = ['reconstruct', '.', '--vae', autoencoder, '--out', '.'];
+  const result = await latentray(folder, ...args);
+  t.match(result, { status: 1, stdout: '', stderr: /^ERR_INVALID_ARG: --out/ });
+  t.same(readFileSync(join(folder, 'original.png')), before);
 });
 
 t.test('what the model refuses is said too', async (t) => {

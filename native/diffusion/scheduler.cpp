@@ -64,18 +64,23 @@ std::unique_ptr<Scheduler> Scheduler::clone() const {
 
 std::string Scheduler::class_name() const { return config_.at("_class_name").get<std::string>(); }
 
-void Scheduler::begin_run() {
+void Scheduler::begin_run(const std::function<void()>& plan_it) {
   timesteps_.clear();
   last_index_.reset();
   forget();
+  try {
+    plan_it();
+  } catch (...) {
+    timesteps_.clear();  // no half-planned run
+    throw;
+  }
 }
 
 void Scheduler::set_timesteps(int64_t steps) {
   const int64_t most = noise_schedule_.num_train_timesteps();
   LATENTRAY_CHECK(steps >= 1 && steps <= most, "ERR_INVALID_ARG", class_name(),
                   ": steps: expected 1 to ", most, " (num_train_timesteps), received ", steps);
-  begin_run();
-  plan(steps);
+  begin_run([&] { plan(steps); });
 }
 
 void Scheduler::set_timesteps(const std::vector<double>& custom) {
@@ -85,16 +90,14 @@ void Scheduler::set_timesteps(const std::vector<double>& custom) {
   LATENTRAY_CHECK(custom.front() < static_cast<double>(end), "ERR_INVALID_ARG",
                   "timesteps[0]: expected less than ", end, " (num_train_timesteps), received ",
                   custom.front());
-  begin_run();
-  plan_timesteps(custom);
+  begin_run([&] { plan_timesteps(custom); });
 }
 
 void Scheduler::set_sigmas(const std::vector<double>& custom) {
   LATENTRAY_CHECK(custom.size() >= 2, "ERR_INVALID_ARG",
                   "sigmas: expected at least one and the final one, received ", custom.size());
   require_strictly_descending("sigmas", custom);
-  begin_run();
-  plan_sigmas(custom);
+  begin_run([&] { plan_sigmas(custom); });
 }
 
 void Scheduler::plan_timesteps(const std::vector<double>&) {

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -124,7 +125,7 @@ class Scheduler {
   std::vector<double> timesteps_;
 
  private:
-  void begin_run();
+  void begin_run(const std::function<void()>& plan_it);
   void require_index(const char* caller, size_t index) const;
 
   std::optional<size_t> last_index_;

@@ -33,13 +33,13 @@ export function buildAddon(root, libtorch, { nativeTests = false } = {}) {
 function cmakeJs(command, args) {
   const manifest = createRequire(import.meta.url).resolve('cmake-js/package.json');
   const program = join(dirname(manifest), 'bin', 'cmake-js');
-  const { status } = spawnSync(process.execPath, [program, command, ...args], {
+  const { status, signal } = spawnSync(process.execPath, [program, command, ...args], {
     stdio: ['ignore', 2, 2],
   });
   if (status !== 0) {
     throw new Error(
-      `The addon could not be built: \`cmake-js ${command}\` failed, see its output above.\n` +
-        'If the compiler was killed, memory ran out: set CMAKE_BUILD_PARALLEL_LEVEL=1.',
+      `The addon could not be built: \`cmake-js ${command}\` ${signal ? `was ended by ${signal}` : 'failed'}, ` +
+        'see its output above.\nIf the compiler was killed, memory ran out: set CMAKE_BUILD_PARALLEL_LEVEL=1.',
     );
   }
 }

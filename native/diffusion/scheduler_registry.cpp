@@ -83,10 +83,9 @@ constexpr const char* kKarrasOverrides =
     R"({"use_karras_sigmas": true, "use_exponential_sigmas": false, "use_beta_sigmas": false,
         "use_lu_lambdas": false})";
 
-template <class Names>
-std::string listed(const Names& names) {
+std::string listed(const std::vector<std::string>& names) {
   std::string list;
-  for (const std::string name : names) list += (list.empty() ? "'" : ", '") + name + "'";
+  for (const auto& name : names) list += (list.empty() ? "'" : ", '") + name + "'";
   return list;
 }
 

@@ -253,7 +253,8 @@ TEST("unet: config values that are not implemented are refused by name") {
 
 TEST("attention: scores beyond float16's range do not overflow") {
   for (const auto dtype : {at::kHalf, at::kBFloat16}) {
-    nn::Attention attention(nn::AttentionOptions{.query_dim = 64, .heads = 1, .dim_head = 64});
+    nn::Attention attention(nn::AttentionOptions{
+        .query_dim = 64, .cross_attention_dim = {}, .heads = 1, .dim_head = 64});
     for (auto& parameter : attention->named_parameters()) {
       const bool weight = parameter.value().dim() == 2;
       parameter.value().set_data((weight ? at::eye(64) : at::zeros({64})).to(dtype));

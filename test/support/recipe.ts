@@ -61,7 +61,7 @@ async function parameter(name: string, shape: number[], seed: number): Promise<T
   const noise = await Tensor.randn(shape, { seed });
   if (shape.length > 1) {
     const inputs = shape.slice(1).reduce((product, size) => product * size, 1);
-    return noise.mul(1 / Math.sqrt(inputs));
+    return noise.mul(0.7 / Math.sqrt(inputs));
   }
   const small = await noise.mul(0.1);
   return name.endsWith('.weight') ? small.add(1) : small;

@@ -160,8 +160,8 @@ TEST("schedulers: a model that knows the image brings every deterministic solver
        {"ddim", "euler", "lms", "heun", "kdpm2", "dpmpp_2m", "dpmpp_3m", "dpmpp_2s", "unipc"}) {
     for (const char* prediction : {"epsilon", "v_prediction", "sample"}) {
       if (name == "kdpm2" && std::string(prediction) == "sample") continue;
-      for (const char* spacing : {"", "use_karras_sigmas", "use_exponential_sigmas",
-                                  "use_beta_sigmas"}) {
+      for (const char* spacing :
+           {"", "use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"}) {
         nlohmann::json keys{{"prediction_type", prediction}, {"clip_sample", false}};
         if (*spacing) keys[spacing] = true;
         auto scheduler = make(name, keys);

@@ -78,6 +78,7 @@ std::string read_text(const std::string& path) {
 }  // namespace latentray::test
 
 int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // a crash shows how far the tests came
   latentray::initialize_libtorch();
   const at::NoGradGuard no_grad;
   const std::string filter = argc > 1 ? argv[1] : "";

@@ -6,10 +6,7 @@
 #include "models/autoencoder_tiling.h"
 #include "tests/check.h"
 
-using namespace latentray;
-using namespace latentray::test;
-
-namespace {
+namespace latentray::test::autoencoder_kl_test {
 
 LoadOptions in_dtype(at::ScalarType dtype) {
   LoadOptions options;
@@ -82,8 +79,6 @@ class Echo : public Autoencoder {
   double step_;
   int calls_ = 0;
 };
-
-}  // namespace
 
 TEST("autoencoder_kl: moments, seeded sample and decoded pixels equal the reference") {
   for (const std::string family : {"tiny-sd1", "tiny-sd2"}) {
@@ -251,3 +246,5 @@ TEST("autoencoder_kl: impossible configs and foreign weights are named") {
   expect_error("ERR_WEIGHTS_UNEXPECTED_KEY", [&] { load({{"use_quant_conv", false}}); });
   expect_error("ERR_WEIGHTS_SHAPE", [&] { load({{"latent_channels", 8}}); });
 }
+
+}  // namespace latentray::test::autoencoder_kl_test

@@ -5,10 +5,7 @@
 #include "models/autoencoder_tiny_weights.h"
 #include "tests/check.h"
 
-using namespace latentray;
-using namespace latentray::test;
-
-namespace {
+namespace latentray::test::autoencoder_tiny_test {
 
 LoadOptions in_dtype(at::ScalarType dtype) {
   LoadOptions options;
@@ -47,8 +44,6 @@ void check_taef2(Autoencoder& model, double tolerance, at::ScalarType dtype = at
   expect_close(latents, reference.at("latent"), tolerance, "latent");
   expect_close((model.decode(latents) + 1) / 2, reference.at("output"), tolerance, "output");
 }
-
-}  // namespace
 
 TEST("autoencoder_tiny: latents and decoded pixels equal the reference") {
   check_taesd(*load_autoencoder(config_with(), weights(), {}), 1e-5);
@@ -155,3 +150,5 @@ TEST("autoencoder_tiny: wrong inputs, configs and files are named") {
   expect_error("ERR_WEIGHTS_MISSING_KEY",
                [&] { load_taesd(taef2_decoder(), taef2_encoder(), {}); });
 }
+
+}  // namespace latentray::test::autoencoder_tiny_test

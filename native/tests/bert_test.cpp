@@ -5,10 +5,7 @@
 #include "models/roberta.h"
 #include "tests/check.h"
 
-using namespace latentray;
-using namespace latentray::test;
-
-namespace {
+namespace latentray::test::bert_test {
 
 LoadOptions in_dtype(at::ScalarType dtype) {
   LoadOptions options;
@@ -47,8 +44,6 @@ void check_against_reference(TextEncoder& encoder, double tolerance) {
   expect_close(mean_pool(encoding.last_hidden_state, reference().at("attention_mask")),
                reference().at("mean_pooled"), tolerance, "mean_pooled");
 }
-
-}  // namespace
 
 TEST("bert: hidden states, pooler and mean pooling equal the reference") {
   check_against_reference(*load_text_encoder(config_with(), weights(), {}), 1e-5);
@@ -154,3 +149,5 @@ TEST("bert: wrong inputs, configs and keys are named") {
   expect_error("ERR_WEIGHTS_UNEXPECTED_KEY",
                [&] { load_text_encoder(config_with(), foreign, {}); });
 }
+
+}  // namespace latentray::test::bert_test

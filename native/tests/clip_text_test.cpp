@@ -5,10 +5,7 @@
 #include "core/cancellation.h"
 #include "tests/check.h"
 
-using namespace latentray;
-using namespace latentray::test;
-
-namespace {
+namespace latentray::test::clip_text_test {
 
 LoadOptions in_dtype(at::ScalarType dtype) {
   LoadOptions options;
@@ -53,8 +50,6 @@ void check_against(const StateDict& reference, TextEncoder& encoder, double tole
                "clip skip 1");
   expect(at::equal(encoder.skip_layers(encoding, 0), encoding.last_hidden_state), "clip skip 0");
 }
-
-}  // namespace
 
 TEST("clip_text: hidden states, pooled output and clip skip equal the reference") {
   for (const std::string family : {"tiny-sd1", "tiny-sd2"}) {
@@ -183,3 +178,5 @@ TEST("clip_text: impossible configs and foreign weights are named") {
   expect_error("ERR_WEIGHTS_MISSING_KEY", [&] { load({{"num_hidden_layers", 4}}); });
   expect_error("ERR_WEIGHTS_SHAPE", [&] { load({{"hidden_size", 64}}); });
 }
+
+}  // namespace latentray::test::clip_text_test

@@ -6,10 +6,7 @@
 #include "core/cancellation.h"
 #include "tests/check.h"
 
-using namespace latentray;
-using namespace latentray::test;
-
-namespace {
+namespace latentray::test::image_similarity_test {
 
 // Every figure on its own, relative: a list's norm would let one hide behind the others.
 void expect_figures(const at::Tensor& actual, const std::vector<double>& expected, double tolerance,
@@ -33,8 +30,6 @@ at::Tensor wave(int64_t channels, int64_t height, int64_t width, double frequenc
   const auto c = at::arange(channels, at::kDouble).view({-1, 1, 1});
   return (0.5 + 0.4 * at::sin(frequency * x + 0.05 * y + c) * at::cos(0.03 * y)).unsqueeze(0);
 }
-
-}  // namespace
 
 TEST("image similarity: RMSE, PSNR, SSIM and MS-SSIM equal the reference") {
   const StateDict pair = read_safetensors(golden("metrics/images.safetensors"));
@@ -147,3 +142,5 @@ TEST("image similarity: a fired token stops it between images") {
   }
   expect(stopped, "stopped");
 }
+
+}  // namespace latentray::test::image_similarity_test

@@ -3,10 +3,7 @@
 #include "nn/layers.h"
 #include "tests/check.h"
 
-using namespace latentray;
-using namespace latentray::test;
-
-namespace {
+namespace latentray::test::onednn_test {
 
 constexpr double kTolerance = 1e-6;
 
@@ -20,8 +17,6 @@ nn::Conv2d random_conv() {
 void expect_plain_result(nn::Conv2d& conv, const at::Tensor& x, const std::string& what) {
   expect_close(conv(x), at::conv2d(x, conv->weight, conv->bias, {2, 2}, {1, 1}), kTolerance, what);
 }
-
-}  // namespace
 
 TEST("onednn: a packed weight follows the parameter") {
   auto conv = random_conv();
@@ -70,3 +65,5 @@ TEST("onednn: leaves other dtypes and empty batches to LibTorch") {
          "mixed dtypes");
   expect(conv(at::zeros({0, 8, 6, 6})).sizes() == at::IntArrayRef({0, 16, 3, 3}), "no rows");
 }
+
+}  // namespace latentray::test::onednn_test

@@ -2,8 +2,7 @@
 
 #include "tests/check.h"
 
-using namespace latentray;
-using namespace latentray::test;
+namespace latentray::test::safetensors_test {
 
 TEST("safetensors: a written file reads back equal, with its metadata") {
   StateDict state;
@@ -28,3 +27,5 @@ TEST("safetensors: broken files are named as such") {
     });
   }
 }
+
+}  // namespace latentray::test::safetensors_test

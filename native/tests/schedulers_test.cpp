@@ -10,10 +10,7 @@
 #include "diffusion/scheduler_registry.h"
 #include "tests/check.h"
 
-using namespace latentray;
-using namespace latentray::test;
-
-namespace {
+namespace latentray::test::schedulers_test {
 
 constexpr double kTolerance = 1e-6;  // of float32 trajectories
 
@@ -145,8 +142,6 @@ void check_golden(const std::string& path) {
   }
   expect(scheduler->config().size() == config.size(), name + ": no config keys of its own");
 }
-
-}  // namespace
 
 TEST("schedulers: every reference trajectory, step by step") {
   const auto paths = golden_files();
@@ -419,3 +414,5 @@ TEST("schedulers: quantiles of the beta distribution") {
   close(beta_quantile(0.9, 0.6, 0.6), 0.9604155944112192);
   expect(beta_quantile(0, 0.6, 0.6) == 0 && beta_quantile(1, 0.6, 0.6) == 1, "the ends");
 }
+
+}  // namespace latentray::test::schedulers_test

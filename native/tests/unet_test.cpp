@@ -6,10 +6,7 @@
 #include "nn/attention.h"
 #include "tests/check.h"
 
-using namespace latentray;
-using namespace latentray::test;
-
-namespace {
+namespace latentray::test::unet_test {
 
 constexpr double kTolerance = 1e-5;
 constexpr double kBfloat16Tolerance = 2e-2;
@@ -108,8 +105,6 @@ Config altered(const std::string& key, const nlohmann::json& value) {
   json[key] = value;
   return Config::parse(json.dump(), "config.json");
 }
-
-}  // namespace
 
 TEST("unet: Stable Diffusion 1 outputs equal the reference") { expect_family("tiny-sd1"); }
 
@@ -266,3 +261,5 @@ TEST("attention: scores beyond float16's range do not overflow") {
     expect_close(output, at::full({1, 2, 64}, 200.0), 1e-3, "all attention on the large token");
   }
 }
+
+}  // namespace latentray::test::unet_test

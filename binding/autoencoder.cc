@@ -8,7 +8,7 @@
 #include "models/pixels.h"
 #include "noise_source.h"
 #include "tensor.h"
-#include "weights/safetensors.h"
+#include "weights/checkpoint.h"
 
 namespace latentray::binding {
 
@@ -24,7 +24,9 @@ Napi::Value load_autoencoder_job(const Napi::CallbackInfo& info) {
     const ModelSource source(info);
     return start_job(
         info.Env(), "io", source.token,
-        [source] { return load_autoencoder(source.config(), source.state(), source.options); },
+        [source] {
+          return load_autoencoder(source.config(), source.state(Part::kVae), source.options);
+        },
         autoencoder_result);
   });
 }
@@ -36,8 +38,8 @@ Napi::Value load_taesd_job(const Napi::CallbackInfo& info) {
     return start_job(
         info.Env(), "io", source.token,
         [source]() -> std::shared_ptr<Autoencoder> {
-          return load_taesd(read_safetensors(source.files.at(0)),
-                            read_safetensors(source.files.at(1)), source.options);
+          return load_taesd(read_checkpoint(source.files.at(0)),
+                            read_checkpoint(source.files.at(1)), source.options);
         },
         autoencoder_result);
   });
@@ -130,6 +132,14 @@ Napi::Value sample_latents(const Napi::CallbackInfo& info) {
   });
 }
 
+// autoencoderSave(autoencoder, path, dtype | null, token)
+Napi::Value autoencoder_save(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto model = AutoencoderObject::payload_of(info[0]);
+    return save_model(info, lane_of(*model), [model] { return state_of(*model); });
+  });
+}
+
 }  // namespace
 
 Napi::Function AutoencoderObject::define(Napi::Env env) {
@@ -150,6 +160,7 @@ void AutoencoderObject::export_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("loadTaesd", Napi::Function::New<load_taesd_job>(env));
   exports.Set("autoencoderEncode", Napi::Function::New<encode>(env));
   exports.Set("autoencoderDecode", Napi::Function::New<decode>(env));
+  exports.Set("autoencoderSave", Napi::Function::New<autoencoder_save>(env));
   exports.Set("pixelsToUnitRange", Napi::Function::New<pixel_conversion<to_unit_range>>(env));
   exports.Set("pixelsToBytes", Napi::Function::New<pixel_conversion<to_bytes>>(env));
   exports.Set("pixelsToGreyBytes", Napi::Function::New<pixel_conversion<to_grey_bytes>>(env));

@@ -5,6 +5,7 @@
 #include "core/dtype.h"
 #include "job.h"
 #include "nn/module_parameters.h"
+#include "weights/checkpoint.h"
 #include "weights/safetensors.h"
 
 namespace latentray::binding {
@@ -17,10 +18,30 @@ ModelSource::ModelSource(const Napi::CallbackInfo& info) {
   options.device = parse_device(string_argument(source.Get("device"), "device"));
   const Napi::Value dtype = source.Get("dtype");
   if (!is_absent(dtype)) options.dtype = parse_dtype(string_argument(dtype, "dtype"));
+  const Napi::Value ema = source.Get("ema");
+  if (!is_absent(ema)) original.ema = ema.ToBoolean();
   token = cancel_token_argument(info[1]);
 }
 
-StateDict ModelSource::state() const { return read_safetensors(files); }
+StateDict ModelSource::state(Part part) const {
+  return from_original(read_checkpoint(files), part, original);
+}
+
+Napi::Value save_model(const Napi::CallbackInfo& info, const std::string& lane,
+                       std::function<StateDict()> state) {
+  std::optional<at::ScalarType> dtype;
+  if (!is_absent(info[2])) dtype = parse_dtype(string_argument(info[2], "dtype"));
+  return start_job(
+      info.Env(), lane, cancel_token_argument(info[3]),
+      [state = std::move(state), dtype, path = string_argument(info[1], "path")] {
+        StateDict saved = state();
+        saved.metadata["format"] = "pt";  // which transformers asks for
+        if (dtype) cast_floating(saved, *dtype);
+        write_safetensors(path, saved);
+        return true;
+      },
+      [](Napi::Env env, bool) { return env.Undefined(); });
+}
 
 int64_t parameter_bytes(torch::nn::Module& module) {
   int64_t bytes = 0;

@@ -39,7 +39,10 @@ Napi::Value load_text_encoder_job(const Napi::CallbackInfo& info) {
     const ModelSource source(info);
     return start_job(
         info.Env(), "io", source.token,
-        [source] { return load_text_encoder(source.config(), source.state(), source.options); },
+        [source] {
+          return load_text_encoder(source.config(), source.state(Part::kTextEncoder),
+                                   source.options);
+        },
         [](Napi::Env env, std::shared_ptr<TextEncoder> model) {
           return TextEncoderObject::create(env, std::move(model));
         });
@@ -74,6 +77,14 @@ Napi::Value text_encoder_forward(const Napi::CallbackInfo& info) {
   });
 }
 
+// textEncoderSave(encoder, path, dtype | null, token)
+Napi::Value text_encoder_save(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto model = TextEncoderObject::payload_of(info[0]);
+    return save_model(info, lane_of(*model), [model] { return model->published_state(); });
+  });
+}
+
 }  // namespace
 
 Napi::Function TextEncoderObject::define(Napi::Env env) {
@@ -93,6 +104,7 @@ int64_t TextEncoderObject::bytes_of(const std::shared_ptr<TextEncoder>& model) {
 void TextEncoderObject::export_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("loadTextEncoder", Napi::Function::New<load_text_encoder_job>(env));
   exports.Set("textEncoderForward", Napi::Function::New<text_encoder_forward>(env));
+  exports.Set("textEncoderSave", Napi::Function::New<text_encoder_save>(env));
 }
 
 Napi::Value TextEncoderObject::device(const Napi::CallbackInfo& info) {

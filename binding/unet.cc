@@ -18,7 +18,7 @@ Napi::Value load_unet_job(const Napi::CallbackInfo& info) {
     const ModelSource source(info);
     return start_job(
         info.Env(), "io", source.token,
-        [source] { return load_unet(source.config(), source.state(), source.options); },
+        [source] { return load_unet(source.config(), source.state(Part::kUNet), source.options); },
         [](Napi::Env env, UNet2DConditionModel model) {
           return UNetObject::create(env, std::move(model));
         });
@@ -43,6 +43,14 @@ Napi::Value unet_forward(const Napi::CallbackInfo& info) {
   });
 }
 
+// unetSave(unet, path, dtype | null, token)
+Napi::Value unet_save(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    auto model = UNetObject::payload_of(info[0]);
+    return save_model(info, lane_of(*model), [model] { return state_of(*model); });
+  });
+}
+
 }  // namespace
 
 Napi::Function UNetObject::define(Napi::Env env) {
@@ -61,6 +69,7 @@ int64_t UNetObject::bytes_of(const UNet2DConditionModel& model) {
 void UNetObject::export_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("loadUNet", Napi::Function::New<load_unet_job>(env));
   exports.Set("unetForward", Napi::Function::New<unet_forward>(env));
+  exports.Set("unetSave", Napi::Function::New<unet_save>(env));
 }
 
 Napi::Value UNetObject::device(const Napi::CallbackInfo& info) {

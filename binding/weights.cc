@@ -5,6 +5,8 @@
 #include "core/dtype.h"
 #include "job.h"
 #include "tensor.h"
+#include "weights/checkpoint.h"
+#include "weights/original_checkpoint.h"
 #include "weights/safetensors.h"
 
 namespace latentray::binding {
@@ -33,7 +35,7 @@ Napi::Value load_tensors(const Napi::CallbackInfo& info) {
         info.Env(), "io", cancel_token_argument(info[3]),
         [paths = strings_argument(info[0], "paths"), dtype,
          device = parse_device(string_argument(info[2], "device"))] {
-          StateDict state = read_safetensors(paths);
+          StateDict state = read_checkpoint(paths);
           for (auto& [name, tensor] : state.tensors) {
             const bool cast = dtype && tensor.is_floating_point();
             tensor = tensor.to(device, cast ? *dtype : tensor.scalar_type());
@@ -41,6 +43,59 @@ Napi::Value load_tensors(const Napi::CallbackInfo& info) {
           return state;
         },
         state_to_js);
+  });
+}
+
+Part part_argument(const Napi::Value& value) {
+  const std::string name = string_argument(value, "part");
+  if (name == "unet") return Part::kUNet;
+  return name == "vae" ? Part::kVae : Part::kTextEncoder;
+}
+
+std::optional<at::ScalarType> optional_dtype_argument(const Napi::Value& value) {
+  if (is_absent(value)) return std::nullopt;
+  return parse_dtype(string_argument(value, "dtype"));
+}
+
+bool write(const std::string& path, StateDict state, std::optional<at::ScalarType> dtype) {
+  if (dtype) cast_floating(state, *dtype);
+  state.metadata = {{"format", "pt"}};  // which transformers asks for
+  write_safetensors(path, state);
+  return true;
+}
+
+Napi::Value nothing_to_js(Napi::Env env, bool) { return env.Undefined(); }
+
+// partFromOriginal(files, path, part, dtype | null, ema | null, token): one part of an original
+// checkpoint as a file of its own
+Napi::Value part_from_original(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    OriginalOptions original;
+    if (!is_absent(info[4])) original.ema = info[4].ToBoolean();
+    return start_job(
+        info.Env(), "io", cancel_token_argument(info[5]),
+        [files = strings_argument(info[0], "files"), path = string_argument(info[1], "path"),
+         part = part_argument(info[2]), dtype = optional_dtype_argument(info[3]), original] {
+          return write(path, from_original(read_checkpoint(files), part, original), dtype);
+        },
+        nothing_to_js);
+  });
+}
+
+// originalFromParts({ unet: files, vae: files, textEncoder: files }, path, dtype | null, token)
+Napi::Value original_from_parts(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto parts = info[0].As<Napi::Object>();
+    const auto files = [&](const char* name) { return strings_argument(parts.Get(name), name); };
+    return start_job(
+        info.Env(), "io", cancel_token_argument(info[3]),
+        [unet = files("unet"), vae = files("vae"), text_encoder = files("textEncoder"),
+         path = string_argument(info[1], "path"), dtype = optional_dtype_argument(info[2])] {
+          const auto whole = join_original(read_checkpoint(unet), read_checkpoint(vae),
+                                           read_checkpoint(text_encoder));
+          return write(path, whole, dtype);
+        },
+        nothing_to_js);
   });
 }
 
@@ -60,7 +115,7 @@ Napi::Value save_tensors(const Napi::CallbackInfo& info) {
           write_safetensors(path, state);
           return true;
         },
-        [](Napi::Env env, bool) { return env.Undefined(); });
+        nothing_to_js);
   });
 }
 
@@ -68,6 +123,8 @@ Napi::Value save_tensors(const Napi::CallbackInfo& info) {
 
 void export_weights(Napi::Env env, Napi::Object exports) {
   exports.Set("loadTensors", Napi::Function::New<load_tensors>(env));
+  exports.Set("partFromOriginal", Napi::Function::New<part_from_original>(env));
+  exports.Set("originalFromParts", Napi::Function::New<original_from_parts>(env));
   exports.Set("saveTensors", Napi::Function::New<save_tensors>(env));
 }
 

@@ -11,7 +11,9 @@ computed in float32 on one thread. test/golden/README.md describes the files.
 import argparse
 import json
 import math
+import os
 import struct
+from collections import OrderedDict
 from pathlib import Path
 
 import diffusers
@@ -342,6 +344,39 @@ def broken_files(folder):
     (folder / "bad-offsets.safetensors").write_bytes(outside)
 
 
+class Hostile:
+    def __reduce__(self):
+        return os.system, ("touch /tmp/latentray-was-here",)
+
+
+def pytorch_files(folder):
+    """The same tensors in every form of torch.save and as safetensors; and pickles that hold more than tensors."""
+    base = randn([4, 6], 11)
+    state = OrderedDict(
+        weight=base,
+        view=base[1:3, 2:5].t(),
+        half=randn([5], 12).half(),
+        bfloat16=randn([5], 13).bfloat16(),
+        counts=torch.arange(3),
+        flags=torch.tensor([True, False]),
+        empty=torch.zeros(0, 3),
+        scalar=torch.tensor(2.5),
+    )
+    state._metadata = {"": {"version": 1}}  # as module.state_dict() has it
+    old = {"_use_new_zipfile_serialization": False}
+    torch.save(state, folder / "small.zip.bin")
+    torch.save(state, folder / "small.legacy.bin", **old)
+    optimizer = {"state": {0: {"step": torch.tensor(1.0)}}, "lr": 1e-3}
+    nested = {"state_dict": dict(state), "global_step": 7, "optimizer": optimizer}
+    torch.save(nested, folder / "small.nested.ckpt")
+    torch.save({"weight": torch.nn.Parameter(base)}, folder / "small.parameter.bin")
+    contiguous = {name: tensor.contiguous().clone() for name, tensor in state.items()}
+    (folder / "small.safetensors").write_bytes(save(contiguous))
+    torch.save({"weight": base, "extra": Hostile()}, folder / "hostile.zip.bin")
+    torch.save({"weight": base, "extra": Hostile()}, folder / "hostile.legacy.bin", **old)
+    torch.save(torch.nn.Linear(2, 2), folder / "module.bin")
+
+
 @torch.no_grad()
 def main():
     parser = argparse.ArgumentParser(description="Makes the computed reference cases of test/golden.")
@@ -359,6 +394,7 @@ def main():
     tiny_autoencoder_case(out / "recipe-taesd")
     noise_case(out / "noise.safetensors")
     broken_files(out / "formats")
+    pytorch_files(out / "formats")
 
 
 if __name__ == "__main__":

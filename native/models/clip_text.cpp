@@ -28,6 +28,7 @@ CLIPTextOptions CLIPTextOptions::from_config(const Config& config, const StateDi
   if (state.tensors.count("text_projection.weight")) {
     options.projection_dim = positive_integer(config, "projection_dim", 512);
   }
+  options.bare_keys = state.tensors.count("embeddings.token_embedding.weight") != 0;
   return options;
 }
 
@@ -140,6 +141,18 @@ Tensor CLIPTextModelImpl::pool(const Tensor& hidden, const Tensor& input_ids) co
 
 Tensor CLIPTextModelImpl::skip_layers(const TextEncoding& encoding, int64_t skip) {
   return text_model_->final_layer_norm(skipped_state(encoding, skip));
+}
+
+StateDict CLIPTextModelImpl::published_state() const {
+  StateDict state = state_of(*this);
+  if (!options_.bare_keys) return state;
+  const std::string prefix = "text_model.";
+  std::map<std::string, Tensor> tensors;
+  for (const auto& [key, tensor] : state.tensors) {
+    tensors[key.starts_with(prefix) ? key.substr(prefix.size()) : key] = tensor;
+  }
+  state.tensors = std::move(tensors);
+  return state;
 }
 
 }  // namespace latentray

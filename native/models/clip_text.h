@@ -24,6 +24,8 @@ struct CLIPTextOptions {
   int64_t eos_token_id;
   // The width of the projection into the space shared with images; nullopt where the file has none.
   std::optional<int64_t> projection_dim;
+  // Whether the checkpoint leaves "text_model." out of its names, as transformers 5 does.
+  bool bare_keys = false;
 
   static CLIPTextOptions from_config(const Config& config, const StateDict& state);
 };
@@ -106,6 +108,7 @@ class CLIPTextModelImpl : public TextEncoder {
   int64_t hidden_size() const override { return options_.hidden_size; }
   int64_t max_length() const override { return options_.max_position_embeddings; }
   nn::Embedding token_embedding() override { return text_model_->embeddings->token_embedding; }
+  StateDict published_state() const override;
 
  private:
   at::Tensor pool(const at::Tensor& hidden, const at::Tensor& input_ids) const;

@@ -30,8 +30,8 @@ std::shared_ptr<TextEncoder> load_text_encoder(const Config& config, StateDict s
                                                const LoadOptions& options) {
   const std::string type = config.string("model_type", "");
   if (type == "clip_text_model") {
-    state = clip_text_keys(std::move(state));
-    return load<CLIPTextModelImpl>(CLIPTextOptions::from_config(config, state), state, options);
+    const auto clip = CLIPTextOptions::from_config(config, state);
+    return load<CLIPTextModelImpl>(clip, clip_text_keys(std::move(state)), options);
   }
   if (type == "bert" || type == "cxr-bert") {
     state = bert_keys(std::move(state));

@@ -41,6 +41,9 @@ class TextEncoder : public torch::nn::Module {
   // What a U-Net is conditioned on without the last `skip` layers; needs the hidden states.
   virtual at::Tensor skip_layers(const TextEncoding& encoding, int64_t skip) = 0;
 
+  // The parameters under the names that their checkpoint had.
+  virtual StateDict published_state() const { return state_of(*this); }
+
   virtual int64_t hidden_size() const = 0;
   virtual int64_t max_length() const = 0;
   virtual nn::Embedding token_embedding() = 0;

@@ -12,7 +12,8 @@
 
 #include "core/dtype.h"
 #include "core/error.h"
-#include "core/mapped_file.h"
+#include "weights/corrupt.h"
+#include "weights/mapped_tensor.h"
 
 namespace latentray {
 
@@ -37,10 +38,6 @@ constexpr std::array<std::pair<const char*, at::ScalarType>, 12> kDtypes{{
     {"U8", at::kByte},
     {"BOOL", at::kBool},
 }};
-
-[[noreturn]] void corrupt(const std::string& path, const std::string& what) {
-  throw Error("ERR_WEIGHTS_CORRUPT", path + ": " + what, {{"path", path}});
-}
 
 std::optional<at::ScalarType> dtype_of(const std::string& name) {
   for (const auto& [known, dtype] : kDtypes) {
@@ -142,18 +139,14 @@ std::map<std::string, std::string> parse_metadata(const std::string& path, const
   return metadata;
 }
 
-at::Tensor tensor_over(const std::shared_ptr<MappedFile>& file, uint64_t data_start,
-                       const Entry& entry) {
-  // PyTorch wants a non-null pointer even for an empty tensor; the map is never empty here.
-  void* data = file->data() + data_start + entry.begin;
-  return at::from_blob(
-      data, entry.shape, [file](void*) {}, at::TensorOptions().dtype(entry.dtype));
-}
-
 }  // namespace
 
 StateDict read_safetensors(const std::string& path) {
-  const auto file = MappedFile::open(path);
+  return read_safetensors(MappedFile::open(path));
+}
+
+StateDict read_safetensors(const std::shared_ptr<MappedFile>& file) {
+  const std::string& path = file->path();
   uint64_t data_start = 0;
   const json header = parse_header(*file, data_start);
   const uint64_t data_bytes = file->size() - data_start;
@@ -169,22 +162,11 @@ StateDict read_safetensors(const std::string& path) {
     }
   }
   check_contiguous(path, entries, data_bytes);
-  for (const auto& entry : entries)
-    state.tensors[entry.name] = tensor_over(file, data_start, entry);
-  return state;
-}
-
-StateDict read_safetensors(const std::vector<std::string>& paths) {
-  LATENTRAY_CHECK(!paths.empty(), "ERR_MODEL_NOT_FOUND", "weights: expected at least one file");
-  StateDict all = read_safetensors(paths.front());
-  for (size_t i = 1; i < paths.size(); ++i) {
-    StateDict shard = read_safetensors(paths[i]);
-    for (auto& [name, tensor] : shard.tensors) {
-      const bool added = all.tensors.emplace(name, std::move(tensor)).second;
-      if (!added) corrupt(paths[i], "tensor '" + name + "' is in another shard too");
-    }
+  for (const auto& entry : entries) {
+    const char* data = file->data() + data_start + entry.begin;
+    state.tensors[entry.name] = mapped_tensor(file, data, entry.dtype, entry.shape);
   }
-  return all;
+  return state;
 }
 
 namespace {

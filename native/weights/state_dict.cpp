@@ -74,4 +74,18 @@ void load_state_dict(torch::nn::Module& module, const StateDict& state,
   }
 }
 
+void cast_floating(StateDict& state, at::ScalarType dtype) {
+  for (auto& [name, tensor] : state.tensors) {
+    if (tensor.is_floating_point()) tensor = tensor.to(dtype);
+  }
+}
+
+StateDict state_of(const torch::nn::Module& module) {
+  StateDict state;
+  for (const auto& parameter : module.named_parameters()) {
+    state.tensors[parameter.key()] = parameter.value().detach();
+  }
+  return state;
+}
+
 }  // namespace latentray

@@ -31,4 +31,10 @@ struct LoadOptions {
 // ERR_WEIGHTS_SHAPE, each naming the keys; the module is unchanged then.
 void load_state_dict(torch::nn::Module& module, const StateDict& state, const LoadOptions& options);
 
+// Casts the floating-point tensors.
+void cast_floating(StateDict& state, at::ScalarType dtype);
+
+// The parameters of `module` under their own names.
+StateDict state_of(const torch::nn::Module& module);
+
 }  // namespace latentray

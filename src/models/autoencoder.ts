@@ -6,9 +6,9 @@ import type { AutoencoderHandle, ModelSource, Pieces } from '../native/addon-typ
 import { NoiseSource, noiseHandleOf } from '../noise-source.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
 import {
+  type CheckpointOptions,
   checkModelDtype,
   exists,
-  type ModelOptions,
   openModelFolder,
   sourceOf,
 } from './model-folder.js';
@@ -58,22 +58,23 @@ export class Autoencoder {
   }
 
   /**
-   * Loads a folder: config.json with diffusion_pytorch_model.safetensors, or `*_encoder.safetensors` with
-   * `*_decoder.safetensors`.
+   * Loads a folder: config.json with diffusion_pytorch_model.safetensors (its shards, its variant, or .bin),
+   * or `*_encoder.safetensors` with `*_decoder.safetensors`; or a checkpoint file: of the autoencoder alone,
+   * also under its original names, or an original Stable Diffusion checkpoint.
    *
    * @throws `ERR_MODEL_NOT_FOUND`, `ERR_CONFIG_INVALID`, `ERR_WEIGHTS_…`, `ERR_DEVICE_UNAVAILABLE`.
    */
-  static async load(path: string, options: ModelOptions = {}): Promise<Autoencoder> {
+  static async load(path: string, options: CheckpointOptions = {}): Promise<Autoencoder> {
     const pair = await taesdFiles(path);
     if (pair) return Autoencoder.#loadTaesd(path, pair, options);
-    const folder = await openModelFolder(path);
+    const folder = await openModelFolder(path, options);
     const handle = await runJob(options.signal, (token) =>
       addon().loadAutoencoder(sourceOf(folder, options), token),
     );
     return new Autoencoder(handle, folder.config, folder.weightFiles);
   }
 
-  static async #loadTaesd(path: string, files: string[], options: ModelOptions) {
+  static async #loadTaesd(path: string, files: string[], options: CheckpointOptions) {
     const { device = readEnvironment().device ?? 'cpu', dtype = 'float32' } = options;
     checkModelDtype(dtype);
     const source: ModelSource = { config: '{}', origin: path, files, device, dtype };

@@ -1,10 +1,12 @@
-import { readFile, stat } from 'node:fs/promises';
-import { dirname, isAbsolute, join, normalize } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import { readEnvironment } from '../environment.js';
 import { LatentrayError } from '../errors.js';
-import { parsePythonJson } from '../json.js';
 import type { JobOptions } from '../native/addon.js';
 import type { DType, ModelSource } from '../native/addon-types.js';
+import { exists, isFile, readJsonObject } from './json-files.js';
+import { findWeightFiles } from './weight-files.js';
+
+export { exists, readJsonObject } from './json-files.js';
 
 /** How a model is held. */
 export interface ModelOptions extends JobOptions {
@@ -12,9 +14,26 @@ export interface ModelOptions extends JobOptions {
   readonly device?: string | undefined;
   /** What the weights are cast to, and so what is computed in. @default 'float32', as diffusers does */
   readonly dtype?: DType | undefined;
+  /** Which of the published variants to read: `'fp16'` for `model.fp16.safetensors`. */
+  readonly variant?: string | undefined;
 }
 
-/** A published model folder: its config.json and its weight files. */
+/** How a model's weights are found and read. */
+export interface CheckpointOptions extends ModelOptions {
+  /**
+   * The config of a weight file: a folder that holds config.json, the file itself, or its content.
+   * @default the config.json beside the weights
+   */
+  readonly config?: string | Readonly<Record<string, unknown>> | undefined;
+  /**
+   * For original single-file checkpoints that hold the U-Net twice: `true` takes its moving average (to
+   * generate with), `false` the last training state (to go on training). Such a file without this choice is
+   * an error.
+   */
+  readonly ema?: boolean | undefined;
+}
+
+/** A published model: its config and its weight files. */
 export interface ModelFolder {
   readonly path: string;
   readonly configPath: string;
@@ -23,18 +42,50 @@ export interface ModelFolder {
   readonly weightFiles: readonly string[];
 }
 
-/** The names under which diffusers and transformers publish weights. */
-const weightNames = ['diffusion_pytorch_model.safetensors', 'model.safetensors'];
-
-/** Finds a folder's config and weights. `ERR_MODEL_NOT_FOUND` says what is missing. */
-export async function openModelFolder(path: string): Promise<ModelFolder> {
-  const configPath = join(path, 'config.json');
-  const config = await readJsonObject(configPath);
-  return { path, configPath, config, weightFiles: await findWeights(path) };
+/**
+ * Finds a model's config and weights in its folder, or takes the weight file that `path` names.
+ * `ERR_MODEL_NOT_FOUND` says what is missing.
+ */
+export async function openModelFolder(
+  path: string,
+  options: CheckpointOptions = {},
+): Promise<ModelFolder> {
+  const single = await isFile(path);
+  const { configPath, config } = await findConfig(single ? dirname(path) : path, options.config);
+  const weightFiles = single ? [path] : await findWeightFiles(path, options.variant);
+  return { path, configPath, config, weightFiles };
 }
 
-/** @internal What the addon needs to load the folder. */
-export function sourceOf(folder: ModelFolder, options: ModelOptions): ModelSource {
+async function findConfig(
+  folder: string,
+  given: CheckpointOptions['config'],
+): Promise<{ configPath: string; config: Record<string, unknown> }> {
+  if (typeof given === 'object') return { configPath: 'config', config: { ...given } };
+  const path = given ?? folder;
+  const configPath = (await isFile(path)) ? path : join(path, 'config.json');
+  return { configPath, config: await readJsonObject(configPath) };
+}
+
+/**
+ * The folder in the diffusers layout whose configs describe an original single-file checkpoint: the one that
+ * is given, else a folder of the file's name beside it, else the file's own folder.
+ */
+export async function findPipelineConfig(file: string, given?: string): Promise<string> {
+  const beside = join(dirname(file), basename(file, extname(file)));
+  const candidates = given === undefined ? [beside, dirname(file)] : [given];
+  for (const folder of candidates) {
+    if (await exists(join(folder, 'model_index.json'))) return folder;
+  }
+  throw new LatentrayError(
+    'ERR_MODEL_NOT_FOUND',
+    `${file}: expected its configs, a folder in the diffusers layout with model_index.json, in ` +
+      `${candidates.join(' or ')}. A checkpoint file holds weights alone: name the folder as config`,
+    { path: file },
+  );
+}
+
+/** @internal What the addon needs to load the model. */
+export function sourceOf(folder: ModelFolder, options: CheckpointOptions): ModelSource {
   const { dtype = 'float32' } = options;
   checkModelDtype(dtype);
   return {
@@ -43,6 +94,7 @@ export function sourceOf(folder: ModelFolder, options: ModelOptions): ModelSourc
     files: [...folder.weightFiles],
     device: options.device ?? readEnvironment().device ?? 'cpu',
     dtype,
+    ema: options.ema ?? null,
   };
 }
 
@@ -52,75 +104,5 @@ export function checkModelDtype(dtype: string): void {
   throw new LatentrayError(
     'ERR_DTYPE',
     `dtype: expected 'float32', 'bfloat16', 'float16' or 'float64' for a model, received '${dtype}'`,
-  );
-}
-
-/** Reads a JSON object. `ERR_MODEL_NOT_FOUND` or `ERR_CONFIG_INVALID`. */
-export async function readJsonObject(path: string): Promise<Record<string, unknown>> {
-  const value = parsePythonJson(await readText(path), path);
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new LatentrayError('ERR_CONFIG_INVALID', `${path}: expected a JSON object`, { path });
-  }
-  return value as Record<string, unknown>;
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    throw new LatentrayError('ERR_MODEL_NOT_FOUND', `${path}: cannot be read (${reason})`, {
-      cause,
-      path,
-    });
-  }
-}
-
-async function findWeights(folder: string): Promise<string[]> {
-  for (const name of weightNames) {
-    const single = join(folder, name);
-    if (await exists(single)) return [single];
-    const index = join(folder, `${name}.index.json`);
-    if (await exists(index)) return shardsOf(index);
-  }
-  throw new LatentrayError(
-    'ERR_MODEL_NOT_FOUND',
-    `${folder}: expected ${weightNames.join(' or ')}, or an .index.json of its shards`,
-    { path: folder },
-  );
-}
-
-async function shardsOf(indexPath: string): Promise<string[]> {
-  const { weight_map: map } = await readJsonObject(indexPath);
-  const names = new Set(typeof map === 'object' && map !== null ? Object.values(map) : []);
-  if (names.size === 0) {
-    throw new LatentrayError(
-      'ERR_WEIGHTS_CORRUPT',
-      `${indexPath}: weight_map: expected file names`,
-      {
-        path: indexPath,
-      },
-    );
-  }
-  return [...names].map((name) => join(dirname(indexPath), shardName(name, indexPath)));
-}
-
-/** A shard lies beside its index, whatever the index says. */
-function shardName(name: unknown, indexPath: string): string {
-  const inside =
-    typeof name === 'string' && !isAbsolute(name) && !normalize(name).split('/').includes('..');
-  if (inside) return name;
-  throw new LatentrayError(
-    'ERR_WEIGHTS_CORRUPT',
-    `${indexPath}: weight_map: '${name}' is outside the folder`,
-    { path: indexPath },
-  );
-}
-
-/** Whether a file or folder is there. */
-export async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
   );
 }

@@ -6,9 +6,9 @@ import { type DType, handleOf, Tensor } from '../tensor.js';
 import { loadTokenizer } from '../tokenizers/load-tokenizer.js';
 import type { Encoding, Tokenizer } from '../tokenizers/tokenizer.js';
 import {
+  type CheckpointOptions,
   exists,
   type ModelFolder,
-  type ModelOptions,
   openModelFolder,
   sourceOf,
 } from './model-folder.js';
@@ -74,17 +74,18 @@ export class TextEncoder {
   }
 
   /**
-   * Loads a folder with config.json and model.safetensors. The tokenizer's files are looked for in the
-   * folder itself, then in a `tokenizer` folder beside it, as in the diffusers layout.
+   * Loads a folder with config.json and model.safetensors (its shards, its variant, or pytorch_model.bin), or
+   * a checkpoint file. The tokenizer's files are looked for in the folder itself, then in a `tokenizer`
+   * folder beside it, as in the diffusers layout.
    *
    * @param options `tokenizer`: another folder with the tokenizer's files.
    * @throws `ERR_MODEL_NOT_FOUND`, `ERR_CONFIG_INVALID`, `ERR_TOKENIZER`, `ERR_WEIGHTS_…`.
    */
   static async load(
     path: string,
-    options: ModelOptions & { readonly tokenizer?: string } = {},
+    options: CheckpointOptions & { readonly tokenizer?: string } = {},
   ): Promise<TextEncoder> {
-    const folder = await openModelFolder(path);
+    const folder = await openModelFolder(path, options);
     const handle = await runJob(options.signal, (token) =>
       addon().loadTextEncoder(sourceOf(folder, options), token),
     );

@@ -2,7 +2,12 @@ import { invalidArgument } from '../errors.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { UNetHandle } from '../native/addon-types.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
-import { type ModelFolder, type ModelOptions, openModelFolder, sourceOf } from './model-folder.js';
+import {
+  type CheckpointOptions,
+  type ModelFolder,
+  openModelFolder,
+  sourceOf,
+} from './model-folder.js';
 
 /** What a U-Net sees. */
 export interface UNetInputs {
@@ -34,13 +39,14 @@ export class UNet {
   }
 
   /**
-   * Loads a folder with config.json and diffusion_pytorch_model.safetensors (or its shards).
+   * Loads a folder with config.json and diffusion_pytorch_model.safetensors (its shards, its variant, or
+   * .bin), or a checkpoint file: of the U-Net alone, or an original Stable Diffusion checkpoint.
    *
    * @throws `ERR_MODEL_NOT_FOUND`, `ERR_CONFIG_INVALID`, `ERR_WEIGHTS_CORRUPT`, `ERR_WEIGHTS_MISSING_KEY`,
    * `ERR_WEIGHTS_UNEXPECTED_KEY`, `ERR_WEIGHTS_SHAPE`, `ERR_DEVICE_UNAVAILABLE`.
    */
-  static async load(path: string, options: ModelOptions = {}): Promise<UNet> {
-    const folder = await openModelFolder(path);
+  static async load(path: string, options: CheckpointOptions = {}): Promise<UNet> {
+    const folder = await openModelFolder(path, options);
     const handle = await runJob(options.signal, (token) =>
       addon().loadUNet(sourceOf(folder, options), token),
     );

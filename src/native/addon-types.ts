@@ -78,6 +78,7 @@ export interface ModelSource {
   files: string[];
   device: string;
   dtype: DType;
+  ema?: boolean | null;
 }
 
 export interface TextEncoderOutput {
@@ -150,6 +151,20 @@ export interface Addon {
     device: string,
     token: Token,
   ): Promise<{ tensors: Record<string, TensorHandle>; metadata: Record<string, string> }>;
+  partFromOriginal(
+    files: string[],
+    path: string,
+    part: 'unet' | 'vae' | 'textEncoder',
+    dtype: DType | null,
+    ema: boolean | null,
+    token: Token,
+  ): Promise<void>;
+  originalFromParts(
+    files: { unet: string[]; vae: string[]; textEncoder: string[] },
+    path: string,
+    dtype: DType | null,
+    token: Token,
+  ): Promise<void>;
   saveTensors(
     path: string,
     tensors: Record<string, TensorHandle>,
@@ -158,6 +173,12 @@ export interface Addon {
   ): Promise<void>;
 
   loadTextEncoder(source: ModelSource, token: Token): Promise<TextEncoderHandle>;
+  textEncoderSave(
+    encoder: TextEncoderHandle,
+    path: string,
+    dtype: DType | null,
+    token: Token,
+  ): Promise<void>;
   textEncoderForward(
     encoder: TextEncoderHandle,
     inputIds: TensorHandle,
@@ -167,6 +188,7 @@ export interface Addon {
   ): Promise<TextEncoderOutput>;
 
   loadUNet(source: ModelSource, token: Token): Promise<UNetHandle>;
+  unetSave(unet: UNetHandle, path: string, dtype: DType | null, token: Token): Promise<void>;
   unetForward(
     unet: UNetHandle,
     sample: TensorHandle,
@@ -178,6 +200,12 @@ export interface Addon {
 
   loadAutoencoder(source: ModelSource, token: Token): Promise<AutoencoderHandle>;
   loadTaesd(source: ModelSource, token: Token): Promise<AutoencoderHandle>;
+  autoencoderSave(
+    autoencoder: AutoencoderHandle,
+    path: string,
+    dtype: DType | null,
+    token: Token,
+  ): Promise<void>;
   autoencoderEncode(
     autoencoder: AutoencoderHandle,
     pixels: TensorHandle,

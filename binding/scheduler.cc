@@ -129,9 +129,9 @@ Napi::Value SchedulerObject::order(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(payload()->scheduler->order()));
 }
 
-// The configuration as JSON text, non-finite numbers as null.
+// The configuration as JSON text, non-finite numbers as Python's json writes them.
 Napi::Value SchedulerObject::config(const Napi::CallbackInfo& info) {
-  return Napi::String::New(info.Env(), payload()->scheduler->config().dump());
+  return Napi::String::New(info.Env(), python_json(payload()->scheduler->config()));
 }
 
 // setTimesteps(steps: number) or ({ timesteps } | { sigmas })

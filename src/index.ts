@@ -1,4 +1,10 @@
 /** The public surface of latentray, and nothing else. */
+export { type ConvertOptions, convert } from './checkpoints/convert.js';
+export {
+  type CheckpointDescription,
+  inspect,
+  type TensorDescription,
+} from './checkpoints/inspect.js';
 export {
   cudaIsAvailable,
   type DeviceInfo,
@@ -17,7 +23,7 @@ export { Image, type ImageFormat, type ImageInit, readProvenance } from './image
 export type { Provenance } from './image/provenance.js';
 export * as metrics from './metrics/index.js';
 export { Autoencoder, type Encoded, type PieceOptions } from './models/autoencoder.js';
-export type { ModelOptions } from './models/model-folder.js';
+export type { CheckpointOptions, ModelOptions } from './models/model-folder.js';
 export {
   type EncodeTextOptions,
   TextEncoder,

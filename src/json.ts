@@ -43,3 +43,23 @@ export function parsePythonJson(text: string, path: string): unknown {
 function restoreNaN(_key: string, value: unknown): unknown {
   return value === nanPlaceholder ? Number.NaN : value;
 }
+
+/** Marks a number that travels as a string through JSON.stringify. */
+const nonFinite = '\u0000latentray-number:';
+const quotedNonFinite = /"\\u0000latentray-number:(NaN|-?Infinity)"/g;
+
+/**
+ * Writes JSON as diffusers and transformers do: keys sorted, two spaces, a line's end; numbers that JSON has
+ * no word for as Python's `json.dump` writes them.
+ */
+export function stringifyPythonJson(value: unknown): string {
+  const text = JSON.stringify(value, pythonValue, 2);
+  return `${text.replace(quotedNonFinite, '$1')}\n`;
+}
+
+function pythonValue(_key: string, value: unknown): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) return `${nonFinite}${value}`;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const entries = Object.entries(value);
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}

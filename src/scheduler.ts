@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { invalidArgument, LatentrayError } from './errors.js';
+import { parsePythonJson } from './json.js';
 import { exists, readJsonObject } from './models/model-folder.js';
 import { addon, type JobOptions, runJob } from './native/addon.js';
 import type { CancelToken, SchedulerHandle, TensorHandle } from './native/addon-types.js';
@@ -69,7 +70,7 @@ export class Scheduler {
 
   /** Every config key with its value, `_class_name` first. */
   get config(): SchedulerConfig {
-    return JSON.parse(this.#handle.config);
+    return parsePythonJson(this.#handle.config, 'scheduler') as SchedulerConfig;
   }
 
   /** Chooses a run's timesteps: how many, or which. Forgets an earlier run. */

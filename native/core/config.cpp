@@ -1,6 +1,7 @@
 #include "core/config.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace latentray {
 
@@ -127,6 +128,19 @@ void Config::require_one_of(const std::string& key, const std::vector<std::strin
   std::string list;
   for (const auto& name : allowed) list += (list.empty() ? "'" : ", '") + name + "'";
   reject(key, allowed.size() == 1 ? list : "one of " + list);
+}
+
+std::string python_json(const nlohmann::ordered_json& object) {
+  std::string text;
+  for (const auto& [key, value] : object.items()) {
+    std::string written = value.dump();
+    if (value.is_number_float() && std::isnan(value.get<double>())) written = "NaN";
+    if (value.is_number_float() && std::isinf(value.get<double>())) {
+      written = value.get<double>() > 0 ? "Infinity" : "-Infinity";
+    }
+    text += (text.empty() ? "{" : ", ") + json(key).dump() + ": " + written;
+  }
+  return text.empty() ? "{}" : text + "}";
 }
 
 }  // namespace latentray

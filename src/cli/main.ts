@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { LatentrayError, version } from '../index.js';
+import { registerConvertCommand } from './convert-command.js';
 import { registerDemoCommand } from './demo-command.js';
 import { registerDoctorCommand } from './doctor-command.js';
 import { registerGenerateCommand } from './generate-command.js';
+import { registerInspectCommand } from './inspect-command.js';
 import { registerReconstructCommand } from './reconstruct-command.js';
 
 const program = new Command('latentray')
@@ -12,6 +14,8 @@ const program = new Command('latentray')
   .showHelpAfterError();
 registerGenerateCommand(program);
 registerReconstructCommand(program);
+registerConvertCommand(program);
+registerInspectCommand(program);
 registerDemoCommand(program);
 registerDoctorCommand(program);
 

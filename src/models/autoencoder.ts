@@ -12,6 +12,7 @@ import {
   openModelFolder,
   sourceOf,
 } from './model-folder.js';
+import { type SaveOptions, saveModel } from './save-model.js';
 
 /** How large images are worked on. */
 export interface PieceOptions {
@@ -170,6 +171,17 @@ export class Autoencoder {
       throw invalidArgument('tiling', 'true, false or a tile size in pixels', tiling);
     }
     return { slicing, tileSize };
+  }
+
+  /**
+   * Saves config.json and diffusion_pytorch_model.safetensors into a folder, as diffusers and transformers read them.
+   *
+   * @throws `ERR_WRITE`, `ERR_DISPOSED`.
+   */
+  async save(folder: string, options: SaveOptions = {}): Promise<void> {
+    await saveModel(folder, 'diffusion_pytorch_model.safetensors', this.config, options, (path, dtype, token) =>
+      addon().autoencoderSave(this.#handle, path, dtype, token),
+    );
   }
 
   /** Gives the memory back once running calls have ended. */

@@ -12,6 +12,7 @@ import {
   openModelFolder,
   sourceOf,
 } from './model-folder.js';
+import { type SaveOptions, saveModel } from './save-model.js';
 
 /** Tokens for a {@link TextEncoder}. */
 export interface TextEncoderInputs {
@@ -83,7 +84,7 @@ export class TextEncoder {
    */
   static async load(
     path: string,
-    options: CheckpointOptions & { readonly tokenizer?: string } = {},
+    options: CheckpointOptions & { readonly tokenizer?: string | undefined } = {},
   ): Promise<TextEncoder> {
     const folder = await openModelFolder(path, options);
     const handle = await runJob(options.signal, (token) =>
@@ -172,6 +173,17 @@ export class TextEncoder {
     return this.config.model_type !== 'clip_text_model';
   }
 
+  /**
+   * Saves config.json and model.safetensors into a folder, as diffusers and transformers read them.
+   *
+   * @throws `ERR_WRITE`, `ERR_DISPOSED`.
+   */
+  async save(folder: string, options: SaveOptions = {}): Promise<void> {
+    await saveModel(folder, 'model.safetensors', this.config, options, (path, dtype, token) =>
+      addon().textEncoderSave(this.#handle, path, dtype, token),
+    );
+  }
+
   /** Gives the memory back once running calls have ended. */
   dispose(): void {
     this.#handle.dispose();
@@ -203,7 +215,7 @@ function rows(encodings: readonly Encoding[], field: 'inputIds' | 'attentionMask
 const tokenizerFiles = ['tokenizer.json', 'vocab.json', 'vocab.txt'];
 
 async function findTokenizer(path: string): Promise<string> {
-  const candidates = [path, join(dirname(path), 'tokenizer')];
+  const candidates = [path, join(dirname(path), 'tokenizer'), dirname(path)];
   for (const folder of candidates) {
     const present = await Promise.all(tokenizerFiles.map((name) => exists(join(folder, name))));
     if (present.some(Boolean)) return folder;

@@ -8,6 +8,7 @@ import {
   openModelFolder,
   sourceOf,
 } from './model-folder.js';
+import { type SaveOptions, saveModel } from './save-model.js';
 
 /** What a U-Net sees. */
 export interface UNetInputs {
@@ -99,6 +100,17 @@ export class UNet {
           token,
         ),
       ),
+    );
+  }
+
+  /**
+   * Saves config.json and diffusion_pytorch_model.safetensors into a folder, as diffusers and transformers read them.
+   *
+   * @throws `ERR_WRITE`, `ERR_DISPOSED`.
+   */
+  async save(folder: string, options: SaveOptions = {}): Promise<void> {
+    await saveModel(folder, 'diffusion_pytorch_model.safetensors', this.config, options, (path, dtype, token) =>
+      addon().unetSave(this.#handle, path, dtype, token),
     );
   }
 

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { LatentrayError } from '../errors.js';
 import type { Image } from '../image/image.js';
 import { Autoencoder } from '../models/autoencoder.js';
-import { exists, type ModelOptions, readJsonObject } from '../models/model-folder.js';
+import type { CheckpointOptions, ModelOptions } from '../models/model-folder.js';
 import { TextEncoder } from '../models/text-encoder.js';
 import { UNet } from '../models/unet.js';
 import { addon, runJob } from '../native/addon.js';
@@ -20,11 +19,12 @@ import {
 } from './generate-options.js';
 import { bytesToImages, madeHere } from './images.js';
 import { modelDigest } from './model-digest.js';
+import { openPipeline, type PartSource, type PipelineSourceOptions } from './pipeline-source.js';
 import { embedPrompts, promptsOf, spread, type Truncation } from './prompt-embeddings.js';
 import { type ReconstructOptions, reconstruct } from './reconstruct.js';
 
 /** How a pipeline is loaded; parts that are given replace the folder's. */
-export interface PipelineOptions extends ModelOptions {
+export interface PipelineOptions extends ModelOptions, PipelineSourceOptions {
   readonly textEncoder?: string | TextEncoder;
   readonly unet?: string | UNet;
   readonly vae?: string | Autoencoder;
@@ -69,22 +69,29 @@ export class Pipeline {
   }
 
   /**
-   * Loads a folder in the diffusers layout: model_index.json beside `text_encoder`, `tokenizer`, `unet`,
-   * `vae` and `scheduler`.
+   * Loads a folder in the diffusers layout (model_index.json beside `text_encoder`, `tokenizer`, `unet`,
+   * `vae` and `scheduler`), or an original single-file checkpoint of Stable Diffusion 1.x or 2.x
+   * (.safetensors, .ckpt). A checkpoint file holds weights alone: its configs and its tokenizer are read from
+   * `config`, a folder in the diffusers layout, by default one of the file's name or the file's own folder.
    *
    * @throws `ERR_MODEL_NOT_FOUND`, `ERR_CONFIG_INVALID`, `ERR_WEIGHTS_…`, `ERR_DEVICE_UNAVAILABLE`.
    */
   static async load(path: string, options: PipelineOptions = {}): Promise<Pipeline> {
-    await checkIndex(path, options);
+    const source = await openPipeline(path, options);
     const { device, dtype, signal } = options;
     const model = { device, dtype, signal };
+    const tokenizer = source.tokenizer;
     const [textEncoder, unet, vae, scheduler] = await Promise.all([
-      part(options.textEncoder, join(path, 'text_encoder'), (folder) =>
-        TextEncoder.load(folder, model),
+      part(options.textEncoder, source.part('text_encoder'), (folder, own) =>
+        TextEncoder.load(folder, { ...model, ...own, ...(own && { tokenizer }) }),
       ),
-      part(options.unet, join(path, 'unet'), (folder) => UNet.load(folder, model)),
-      part(options.vae, join(path, 'vae'), (folder) => Autoencoder.load(folder, model)),
-      Scheduler.load(join(path, 'scheduler')),
+      part(options.unet, source.part('unet'), (folder, own) =>
+        UNet.load(folder, { ...model, ...own }),
+      ),
+      part(options.vae, source.part('vae'), (folder, own) =>
+        Autoencoder.load(folder, { ...model, ...own }),
+      ),
+      Scheduler.load(source.scheduler),
     ]);
     const chosen = chooseScheduler(scheduler, options.scheduler);
     checkWidths(textEncoder, unet, vae);
@@ -216,12 +223,14 @@ export class Pipeline {
   }
 }
 
+/** A part that was given, or the pipeline's own, which `load` gets with its own options. */
 async function part<T extends object>(
   given: string | T | undefined,
-  folder: string,
-  load: (path: string) => Promise<T>,
+  source: PartSource,
+  load: (path: string, own?: CheckpointOptions) => Promise<T>,
 ): Promise<T> {
-  return typeof given === 'object' ? given : load(given ?? folder);
+  if (given === undefined) return load(source.path, source.options);
+  return typeof given === 'string' ? load(given) : given;
 }
 
 function chooseScheduler(
@@ -231,27 +240,6 @@ function chooseScheduler(
   if (wanted === undefined) return own;
   if (wanted instanceof Scheduler) return wanted;
   return typeof wanted === 'string' ? own.as(wanted) : Scheduler.create(wanted);
-}
-
-/** Reads model_index.json, where there is one, so that another kind of pipeline is named as such. */
-async function checkIndex(path: string, options: PipelineOptions): Promise<void> {
-  const indexPath = join(path, 'model_index.json');
-  if (!(await exists(indexPath))) {
-    if (options.unet && options.vae && options.textEncoder) return;
-    throw new LatentrayError(
-      'ERR_MODEL_NOT_FOUND',
-      `${path}: expected a folder in the diffusers layout, with model_index.json`,
-      { path },
-    );
-  }
-  const { _class_name: name } = await readJsonObject(indexPath);
-  if (typeof name === 'string' && name.startsWith('StableDiffusion') && !name.includes('XL'))
-    return;
-  throw new LatentrayError(
-    'ERR_CONFIG_INVALID',
-    `${indexPath}: _class_name: expected StableDiffusionPipeline, found ${name}`,
-    { path: indexPath },
-  );
 }
 
 function checkWidths(textEncoder: TextEncoder, unet: UNet, vae: Autoencoder): void {

@@ -1,0 +1,223 @@
+import { cp, mkdir, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import {
+  Autoencoder,
+  convert,
+  inspect,
+  loadTensors,
+  Pipeline,
+  saveTensors,
+  type Tensor,
+  TextEncoder,
+  UNet,
+} from '../../src/index.js';
+import { goldenPath, relativeError, withoutGolden } from '../support/golden.js';
+import { recipeFolder } from '../support/recipe.js';
+import { loadTinyPipeline, quick, tinyPipelineFolder } from '../support/tiny-pipeline.js';
+
+const families = ['recipe-sd1', 'recipe-sd2'];
+
+/** The tensors of two files, bit for bit; `rename` says what a name of the first is in the second. */
+async function sameTensors(t: Test, actual: string, expected: string, rename = (x: string) => x) {
+  const a = (await loadTensors(actual)).tensors;
+  const b = (await loadTensors(expected)).tensors;
+  t.same(Object.keys(a).map(rename).sort(), Object.keys(b).sort());
+  for (const [name, value] of Object.entries(a)) {
+    t.same(value.data(), b[rename(name)]?.data(), name);
+  }
+}
+
+const weightFiles = [
+  'unet/diffusion_pytorch_model.safetensors',
+  'vae/diffusion_pytorch_model.safetensors',
+  'text_encoder/model.safetensors',
+];
+
+for (const family of families) {
+  t.test(`${family}: to an original file and back is the same`, async (t) => {
+    const folder = await recipeFolder(family);
+    const file = join(t.testdir(), 'model.safetensors');
+    const back = join(t.testdirName, 'back');
+    await convert(folder, file);
+    t.equal((await inspect(file)).layout, 'original');
+    await convert(file, back, { config: folder });
+    for (const name of weightFiles) {
+      const bare = (key: string) => key.replace(/^text_model\./, '');
+      await sameTensors(t, join(back, name), join(folder, name), bare);
+    }
+    for (const name of ['model_index.json', 'unet/config.json', 'tokenizer/merges.txt']) {
+      t.equal(await readFile(join(back, name), 'utf8'), await readFile(join(folder, name), 'utf8'));
+    }
+    using pipeline = await Pipeline.load(back);
+    t.equal((await pipeline.generate(quick)).images.length, 1);
+  });
+}
+
+t.test('the reference single file gives the folder’s pipeline', { skip: withoutGolden }, async (t) => {
+  const file = goldenPath('formats/tiny-sd1-single-file.safetensors');
+  const config = goldenPath('tiny-sd1/model');
+  using single = await Pipeline.load(file, { config });
+  using folder = await Pipeline.load(config, { dtype: 'float16' });
+  const models = [
+    ['unet', single.unet, folder.unet],
+    ['vae', single.vae, folder.vae],
+    ['textEncoder', single.textEncoder, folder.textEncoder],
+  ] as const;
+  for (const [name, actual, expected] of models) {
+    const folder = t.testdir();
+    await actual.save(join(folder, 'single'), { dtype: 'float16' });
+    await expected.save(join(folder, 'folder'));
+    const weights = expected.weightFiles[0]?.split('/').at(-1) ?? '';
+    await sameTensors(
+      t,
+      join(folder, 'single', weights),
+      join(folder, 'folder', weights),
+      (key) => key.replace(/^text_model\./, ''),
+    );
+    t.comment(name);
+  }
+});
+
+t.test('a file finds its configs beside it, by its name or in its folder', async (t) => {
+  const folder = t.testdir();
+  const file = join(folder, 'lungs.safetensors');
+  await convert(await tinyPipelineFolder(), file);
+  await t.rejects(Pipeline.load(file), { code: 'ERR_MODEL_NOT_FOUND', message: /config/ });
+  await cp(await tinyPipelineFolder(), join(folder, 'lungs'), { recursive: true });
+  using beside = await Pipeline.load(file);
+  t.equal(beside.unet.weightFiles[0], file);
+  await rename(join(folder, 'lungs'), join(folder, 'elsewhere'));
+  using given = await Pipeline.load(file, { config: join(folder, 'elsewhere') });
+  t.equal((await given.generate(quick)).images.length, 1);
+});
+
+t.test('single parts come out of an original file', async (t) => {
+  const folder = await tinyPipelineFolder();
+  const file = join(t.testdir(), 'model.safetensors');
+  await convert(folder, file);
+  using unet = await UNet.load(file, { config: join(folder, 'unet') });
+  using vae = await Autoencoder.load(file, { config: join(folder, 'vae', 'config.json') });
+  using text = await TextEncoder.load(file, {
+    config: JSON.parse(await readFile(join(folder, 'text_encoder/config.json'), 'utf8')),
+    tokenizer: join(folder, 'tokenizer'),
+  });
+  t.equal(unet.inChannels, 4);
+  t.equal(vae.latentChannels, 4);
+  t.equal(text.hiddenSize, 32);
+});
+
+t.test('the autoencoder alone under its original names', async (t) => {
+  const folder = await tinyPipelineFolder();
+  const file = join(t.testdir(), 'model.safetensors');
+  await convert(folder, file);
+  const { tensors } = await loadTensors(file);
+  const prefix = 'first_stage_model.';
+  const alone: Record<string, Tensor> = {};
+  for (const [name, value] of Object.entries(tensors)) {
+    if (name.startsWith(prefix)) alone[name.slice(prefix.length)] = value;
+  }
+  const vaeFile = join(t.testdirName, 'vae-ft-mse.safetensors');
+  await saveTensors(vaeFile, alone);
+  using vae = await Autoencoder.load(vaeFile, { config: join(folder, 'vae') });
+  await vae.save(join(t.testdirName, 'vae'));
+  await sameTensors(
+    t,
+    join(t.testdirName, 'vae/diffusion_pytorch_model.safetensors'),
+    join(folder, 'vae/diffusion_pytorch_model.safetensors'),
+  );
+});
+
+t.test('of two U-Nets in a file one must be chosen', async (t) => {
+  const folder = await tinyPipelineFolder();
+  const plain = join(t.testdir(), 'plain.safetensors');
+  await convert(folder, plain);
+  const { tensors } = await loadTensors(plain);
+  const prefix = 'model.diffusion_model.';
+  const both: Record<string, Tensor> = { ...tensors };
+  for (const [name, value] of Object.entries(tensors)) {
+    if (!name.startsWith(prefix)) continue;
+    const averaged = `diffusion_model.${name.slice(prefix.length)}`.replaceAll('.', '');
+    both[`model_ema.${averaged}`] = await value.mul(0.5);
+  }
+  const file = join(t.testdirName, 'both.safetensors');
+  await saveTensors(file, both);
+
+  const load = (ema?: boolean) => UNet.load(file, { config: join(folder, 'unet'), ema });
+  await t.rejects(load(), { code: 'ERR_INVALID_ARG', message: /ema: true/ });
+  const first = async (unet: UNet) => {
+    await unet.save(join(t.testdirName, 'saved'));
+    const saved = await loadTensors(
+      join(t.testdirName, 'saved/diffusion_pytorch_model.safetensors'),
+    );
+    unet.dispose();
+    return saved.tensors['conv_in.weight'] as Tensor;
+  };
+  const trained = await first(await load(false));
+  const averaged = await first(await load(true));
+  t.ok((await relativeError(averaged, await trained.mul(0.5))) === 0);
+  await t.rejects(UNet.load(plain, { config: join(folder, 'unet'), ema: true }), {
+    code: 'ERR_INVALID_ARG',
+    message: /no moving average/,
+  });
+  await t.rejects(UNet.load(join(folder, 'unet'), { ema: true }), { code: 'ERR_INVALID_ARG' });
+});
+
+t.test('variants are read when asked for, and named when they are all there is', async (t) => {
+  const folder = join(t.testdir(), 'unet');
+  await mkdir(folder);
+  const source = join(await tinyPipelineFolder(), 'unet');
+  await cp(join(source, 'config.json'), join(folder, 'config.json'));
+  const half = join(folder, 'diffusion_pytorch_model.fp16.safetensors');
+  await convert(join(source, 'diffusion_pytorch_model.safetensors'), half, { dtype: 'float16' });
+  t.equal((await inspect(half)).tensors[0]?.dtype, 'float16');
+  await t.rejects(UNet.load(folder), {
+    code: 'ERR_MODEL_NOT_FOUND',
+    message: /variant: 'fp16'/,
+  });
+  using unet = await UNet.load(folder, { variant: 'fp16' });
+  t.equal(unet.weightFiles[0], half);
+  t.equal(unet.dtype, 'float32');
+});
+
+t.test('a saved pipeline is the same pipeline', async (t) => {
+  for (const family of families) {
+    const folder = await recipeFolder(family);
+    const saved = join(t.testdir(), family);
+    using pipeline = await Pipeline.load(folder);
+    await pipeline.save(saved);
+    for (const name of weightFiles) await sameTensors(t, join(saved, name), join(folder, name));
+    const configs = ['unet', 'vae', 'text_encoder'].map((name) => `${name}/config.json`);
+    for (const name of [...configs, 'scheduler/scheduler_config.json', 'model_index.json']) {
+      const read = async (path: string) => JSON.parse(await readFile(join(path, name), 'utf8'));
+      t.same(await read(saved), await read(folder), name);
+    }
+    using again = await Pipeline.load(saved);
+    const [one, other] = [await pipeline.generate(quick), await again.generate(quick)];
+    t.same(one.latents.data(), other.latents.data());
+  }
+});
+
+t.test('a pipeline can be saved in another dtype, and with another scheduler', async (t) => {
+  using pipeline = await loadTinyPipeline({ scheduler: 'euler' });
+  const saved = join(t.testdir(), 'half');
+  await pipeline.save(saved, { dtype: 'float16' });
+  const { tensors } = await inspect(saved);
+  t.ok(tensors.every(({ dtype }) => dtype === 'float16'));
+  const index = JSON.parse(await readFile(join(saved, 'model_index.json'), 'utf8'));
+  t.same(index.scheduler, ['diffusers', 'EulerDiscreteScheduler']);
+  using again = await Pipeline.load(saved);
+  t.equal(again.scheduler.config._class_name, 'EulerDiscreteScheduler');
+});
+
+t.test('impossible conversions are named', async (t) => {
+  const folder = await tinyPipelineFolder();
+  const out = join(t.testdir(), 'out');
+  await t.rejects(convert(join(folder, 'unet'), out), { code: 'ERR_MODEL_NOT_FOUND' });
+  await t.rejects(convert(folder, out, { dtype: 'int8' } as never), { code: 'ERR_INVALID_ARG' });
+  await t.rejects(convert(folder, out, { formt: 1 } as never), { code: 'ERR_INVALID_ARG' });
+  await t.rejects(convert(join(folder, 'nowhere'), out), { code: 'ERR_MODEL_NOT_FOUND' });
+  await t.rejects(inspect(join(folder, 'nowhere')), { code: 'ERR_MODEL_NOT_FOUND' });
+  await t.rejects(inspect(3 as never), { code: 'ERR_INVALID_ARG' });
+  await t.rejects(inspect(folder, { signal: AbortSignal.abort() }), { name: 'AbortError' });
+});

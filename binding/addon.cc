@@ -12,6 +12,7 @@
 #include "scheduler.h"
 #include "tensor.h"
 #include "text_encoder.h"
+#include "text_projection.h"
 #include "unet.h"
 #include "weights.h"
 
@@ -44,6 +45,7 @@ Napi::Object initialize_module(Napi::Env env, Napi::Object exports) {
   TensorObject::export_functions(env, exports);
   NoiseSourceObject::export_functions(env, exports);
   TextEncoderObject::export_functions(env, exports);
+  TextProjectionObject::export_functions(env, exports);
   UNetObject::export_functions(env, exports);
   AutoencoderObject::export_functions(env, exports);
   SchedulerObject::export_functions(env, exports);

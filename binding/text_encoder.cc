@@ -1,26 +1,26 @@
 #include "text_encoder.h"
 
 #include "arguments.h"
+#include "core/device.h"
 #include "job.h"
 #include "model_source.h"
+#include "models/text_embedding.h"
 #include "tensor.h"
 
 namespace latentray::binding {
 
 namespace {
 
-struct Output {
-  TextEncoding encoding;
-  std::optional<at::Tensor> skipped;
-};
-
 void set_optional(Napi::Object& object, const char* name, const std::optional<at::Tensor>& tensor) {
   if (tensor) object.Set(name, TensorObject::create(object.Env(), *tensor));
 }
 
-Napi::Value output_to_js(Napi::Env env, const Output& output) {
+// `wants_states`: a stream of pooled vectors leaves the states where they are, to be freed.
+Napi::Value output_to_js(Napi::Env env, const EmbeddedTexts& output, bool wants_states) {
   auto result = Napi::Object::New(env);
-  result.Set("lastHiddenState", TensorObject::create(env, output.encoding.last_hidden_state));
+  set_optional(result, "pooled", output.pooled);
+  if (!wants_states) return result;
+  result.Set("lastHiddenState", TensorObject::create(env, output.states));
   const auto& states = output.encoding.hidden_states;
   auto hidden_states = Napi::Array::New(env, states.size());
   for (uint32_t i = 0; i < states.size(); ++i) {
@@ -29,8 +29,24 @@ Napi::Value output_to_js(Napi::Env env, const Output& output) {
   result.Set("hiddenStates", hidden_states);
   set_optional(result, "poolerOutput", output.encoding.pooler_output);
   set_optional(result, "projection", output.encoding.projection);
-  set_optional(result, "skipped", output.skipped);
   return result;
+}
+
+TextRequest request_argument(const Napi::Object& options) {
+  TextRequest request;
+  request.mask_padding = options.Get("maskPadding").ToBoolean();
+  request.skip_layers =
+      static_cast<int64_t>(number_argument(options.Get("skipLayers"), "skipLayers"));
+  const Napi::Value layer = options.Get("layer");
+  if (!is_absent(layer)) request.layer = static_cast<int64_t>(number_argument(layer, "layer"));
+  request.pooling = parse_pooling(string_argument(options.Get("pooling"), "pooling"));
+  request.normalize = options.Get("normalize").ToBoolean();
+  return request;
+}
+
+void move_inputs(TextInputs& inputs, at::Device device) {
+  inputs.input_ids = inputs.input_ids.to(device);
+  if (inputs.attention_mask) inputs.attention_mask = inputs.attention_mask->to(device);
 }
 
 // loadTextEncoder(source, token)
@@ -49,31 +65,51 @@ Napi::Value load_text_encoder_job(const Napi::CallbackInfo& info) {
   });
 }
 
-// textEncoderForward(encoder, inputIds, attentionMask | null, { hiddenStates, skipLayers }, token)
+// textEncoderForward(encoder, inputIds, attentionMask | null, { states, hiddenStates, … }, token)
 Napi::Value text_encoder_forward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto model = TextEncoderObject::payload_of(info[0]);
     const auto options = info[3].As<Napi::Object>();
-    const auto skip =
-        static_cast<int64_t>(number_argument(options.Get("skipLayers"), "skipLayers"));
-    const bool wants_states = options.Get("hiddenStates").ToBoolean();
+    const bool wants_states = options.Get("states").ToBoolean();
     TextInputs inputs;
     inputs.input_ids = tensor_argument(info[1]);
     inputs.attention_mask = optional_tensor_argument(info[2]);
-    inputs.output_hidden_states = wants_states || skip > 0;
+    inputs.output_hidden_states = options.Get("hiddenStates").ToBoolean();
     return start_job(
         info.Env(), lane_of(*model), cancel_token_argument(info[4]),
-        [model, inputs, skip, wants_states]() mutable {
-          inputs.input_ids = inputs.input_ids.to(device_of(*model));
-          if (inputs.attention_mask) {
-            inputs.attention_mask = inputs.attention_mask->to(device_of(*model));
-          }
-          Output output{model->forward(inputs), std::nullopt};
-          if (skip > 0) output.skipped = model->skip_layers(output.encoding, skip);
-          if (!wants_states) output.encoding.hidden_states.clear();
-          return output;
+        [model, inputs, request = request_argument(options)]() mutable {
+          move_inputs(inputs, device_of(*model));
+          return embed_texts(*model, inputs, request);
         },
-        output_to_js);
+        [wants_states](Napi::Env env, const EmbeddedTexts& output) {
+          return output_to_js(env, output, wants_states);
+        });
+  });
+}
+
+// setAddedEmbeddings(encoder, ids, rows, token): rows [K, C] for the ids of added tokens.
+Napi::Value set_added_embeddings(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto model = TextEncoderObject::payload_of(info[0]);
+    return start_job(
+        info.Env(), lane_of(*model), cancel_token_argument(info[3]),
+        [model, ids = integers_argument(info[1], "ids"), rows = tensor_argument(info[2])] {
+          model->set_added_embeddings(ids, rows);
+          return true;
+        },
+        [](Napi::Env env, bool) { return env.Undefined(); });
+  });
+}
+
+// cosineSimilarity(a, b, token)
+Napi::Value cosine_similarity_job(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto a = tensor_argument(info[0]);
+    const auto b = tensor_argument(info[1]);
+    return start_job(
+        info.Env(), device_name(a.device()), cancel_token_argument(info[2]),
+        [a, b] { return latentray::cosine_similarity(a, b); },
+        tensor_to_js);
   });
 }
 
@@ -105,6 +141,8 @@ void TextEncoderObject::export_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("loadTextEncoder", Napi::Function::New<load_text_encoder_job>(env));
   exports.Set("textEncoderForward", Napi::Function::New<text_encoder_forward>(env));
   exports.Set("textEncoderSave", Napi::Function::New<text_encoder_save>(env));
+  exports.Set("setAddedEmbeddings", Napi::Function::New<set_added_embeddings>(env));
+  exports.Set("cosineSimilarity", Napi::Function::New<cosine_similarity_job>(env));
 }
 
 Napi::Value TextEncoderObject::device(const Napi::CallbackInfo& info) {

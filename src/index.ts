@@ -23,20 +23,39 @@ export { Image, type ImageFormat, type ImageInit, readProvenance } from './image
 export type { Provenance } from './image/provenance.js';
 export * as metrics from './metrics/index.js';
 export { Autoencoder, type Encoded, type PieceOptions } from './models/autoencoder.js';
+export { cosineSimilarity } from './models/cosine-similarity.js';
+export type {
+  EncodeTextOptions,
+  Pooling,
+  PoolTextOptions,
+} from './models/encode-text-options.js';
 export type { CheckpointOptions, ModelOptions } from './models/model-folder.js';
+export type { SaveOptions } from './models/save-model.js';
 export {
-  type EncodeTextOptions,
   TextEncoder,
   type TextEncoderInputs,
   type TextEncoderStates,
   type TextEncoding,
+  type TextForwardOptions,
 } from './models/text-encoder.js';
+export {
+  TextProjection,
+  type TextProjectionConfig,
+  type TextProjectionOptions,
+} from './models/text-projection.js';
+export type { TextBatch, TextSource } from './models/text-stream.js';
+export type { TextualInversionSource } from './models/textual-inversion.js';
 export { UNet, type UNetInputs } from './models/unet.js';
 export type { JobOptions } from './native/addon.js';
 export { NoiseSource } from './noise-source.js';
 export type { GenerateOptions, Progress, StepEvent } from './pipeline/generate-options.js';
 export { type Generated, Pipeline, type PipelineOptions } from './pipeline/pipeline.js';
-export type { Truncation } from './pipeline/prompt-embeddings.js';
+export type {
+  EncodedPrompt,
+  EncodePromptOptions,
+  PromptEmbeddings,
+  Truncation,
+} from './pipeline/prompt-embeddings.js';
 export { type ReconstructOptions, reconstruct } from './pipeline/reconstruct.js';
 export { Scheduler, type SchedulerConfig } from './scheduler.js';
 export { type DType, Tensor, type TensorOptions, type TypedArray } from './tensor.js';
@@ -45,6 +64,7 @@ export { type LoadTokenizerOptions, loadTokenizer } from './tokenizers/load-toke
 export type {
   DecodeOptions,
   EncodeBatchOptions,
+  EncodeChunksOptions,
   EncodeOptions,
   EncodePairOptions,
   Encoding,

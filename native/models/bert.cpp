@@ -12,6 +12,14 @@ namespace latentray {
 
 using at::Tensor;
 
+namespace {
+
+// The wide hidden layer of so many tokens stays small enough for the allocator to keep (glibc gives
+// blocks above 32 MB back to the system at once, and new pages cost more than the arithmetic).
+constexpr int64_t kFeedForwardTokens = 1024;
+
+}  // namespace
+
 BertOptions bert_options(const Config& config, const StateDict& state) {
   BertOptions options;
   options.vocab_size = positive_integer(config, "vocab_size", 30522);
@@ -117,10 +125,13 @@ Tensor BertAttentionImpl::forward(const Tensor& x, const std::optional<Tensor>& 
 
 BertIntermediateImpl::BertIntermediateImpl(const BertOptions& options)
     : activation_(options.hidden_act),
+      is_gelu_(options.hidden_act == nn::activation("gelu")),
       dense_(register_module("dense", nn::Linear(options.hidden_size, options.intermediate_size))) {
 }
 
-Tensor BertIntermediateImpl::forward(const Tensor& x) { return activation_(dense_(x)); }
+Tensor BertIntermediateImpl::forward(const Tensor& x) {
+  return is_gelu_ ? dense_->forward_gelu(x) : activation_(dense_(x));
+}
 
 BertLayerImpl::BertLayerImpl(const BertOptions& options)
     : attention_(register_module("attention", BertAttention(options))),
@@ -128,8 +139,19 @@ BertLayerImpl::BertLayerImpl(const BertOptions& options)
       output_(register_module("output", BertOutput(options.intermediate_size, options))) {}
 
 Tensor BertLayerImpl::forward(const Tensor& x, const std::optional<Tensor>& mask) {
-  const auto attended = attention_(x, mask);
-  return output_(intermediate_(attended), attended);
+  return feed_forward(attention_(x, mask));
+}
+
+Tensor BertLayerImpl::feed_forward(const Tensor& x) {
+  const auto tokens = x.flatten(0, -2);  // [N · L, C]
+  if (!x.is_cpu() || at::GradMode::is_enabled() || tokens.size(0) <= kFeedForwardTokens) {
+    return output_(intermediate_(x), x);
+  }
+  std::vector<Tensor> pieces;
+  for (const auto& piece : tokens.split(kFeedForwardTokens)) {
+    pieces.push_back(output_(intermediate_(piece), piece));
+  }
+  return at::cat(pieces).view_as(x);  // [N, L, C]
 }
 
 BertEncoderImpl::BertEncoderImpl(const BertOptions& options)
@@ -174,7 +196,8 @@ int64_t BertModelImpl::max_length() const {
 }
 
 TextEncoding BertModelImpl::forward(const TextInputs& inputs) {
-  check_text_inputs(inputs, {options_.vocab_size, options_.type_vocab_size, max_length()});
+  check_text_inputs(inputs, {token_embedding()->weight.size(0), options_.type_vocab_size,
+                             max_length()});
   const auto mask = padding_mask(inputs);
 
   TextEncoding encoding;
@@ -190,6 +213,13 @@ TextEncoding BertModelImpl::forward(const TextInputs& inputs) {
   if (pooler_) encoding.pooler_output = pooler_(hidden);
   if (cls_projection_head_) encoding.projection = cls_projection_head_(hidden);
   return encoding;
+}
+
+Tensor BertModelImpl::end_positions(const TextInputs& inputs) const {
+  const Tensor& ids = inputs.input_ids;
+  const auto mask = inputs.attention_mask ? *inputs.attention_mask : at::ones_like(ids);
+  const auto positions = at::arange(ids.size(1), ids.options());  // [L]
+  return ((mask != 0) * positions).argmax(-1);                    // [N]
 }
 
 Tensor BertModelImpl::skip_layers(const TextEncoding& encoding, int64_t skip) {

@@ -97,6 +97,7 @@ class BertIntermediateImpl : public torch::nn::Module {
 
  private:
   nn::Activation activation_;
+  bool is_gelu_;
   nn::Linear dense_;
 };
 TORCH_MODULE(BertIntermediate);
@@ -107,6 +108,8 @@ class BertLayerImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& x, const std::optional<at::Tensor>& mask);
 
  private:
+  at::Tensor feed_forward(const at::Tensor& x);
+
   BertAttention attention_;
   BertIntermediate intermediate_;
   BertOutput output_;
@@ -150,6 +153,10 @@ class BertModelImpl : public TextEncoder {
 
   TextEncoding forward(const TextInputs& inputs) override;
   at::Tensor skip_layers(const TextEncoding& encoding, int64_t skip) override;
+
+  // The last token that is not padding.
+  at::Tensor end_positions(const TextInputs& inputs) const override;
+  bool is_causal() const override { return false; }
 
   int64_t hidden_size() const override { return options_.hidden_size; }
   int64_t max_length() const override;

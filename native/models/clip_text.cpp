@@ -111,7 +111,8 @@ CLIPTextModelImpl::CLIPTextModelImpl(const CLIPTextOptions& options)
 }
 
 TextEncoding CLIPTextModelImpl::forward(const TextInputs& inputs) {
-  check_text_inputs(inputs, {options_.vocab_size, /*type_vocab_size=*/0, max_length()});
+  check_text_inputs(inputs,
+                    {token_embedding()->weight.size(0), /*type_vocab_size=*/0, max_length()});
   auto mask = padding_mask(inputs);
   if (mask) mask = mask->tril();  // nor any later token
 
@@ -125,18 +126,19 @@ TextEncoding CLIPTextModelImpl::forward(const TextInputs& inputs) {
   if (inputs.output_hidden_states) encoding.hidden_states.push_back(hidden);
 
   encoding.last_hidden_state = text_model_->final_layer_norm(hidden);
-  encoding.pooler_output = pool(encoding.last_hidden_state, inputs.input_ids);
+  encoding.pooler_output = select_tokens(encoding.last_hidden_state, end_positions(inputs));
   if (text_projection_) encoding.projection = text_projection_(*encoding.pooler_output);
   return encoding;
 }
 
-Tensor CLIPTextModelImpl::pool(const Tensor& hidden, const Tensor& input_ids) const {
-  // Configs that say 2 were trained with the end token as the highest id of the vocabulary; the
-  // others name it, and the first one counts, because padding may repeat it.
-  const auto score =
-      options_.eos_token_id == 2 ? input_ids : (input_ids == options_.eos_token_id).to(at::kInt);
-  const auto position = score.argmax(-1);                                           // [N]
-  return hidden.index({at::arange(hidden.size(0), position.options()), position});  // [N, C]
+Tensor CLIPTextModelImpl::end_positions(const TextInputs& inputs) const {
+  // Configs that say 2 were trained with the end token as the highest id of the vocabulary; tokens
+  // that were added since do not count. The others name it, and the first one counts, because
+  // padding may repeat it.
+  const Tensor& ids = inputs.input_ids;
+  const auto score = options_.eos_token_id == 2 ? ids.masked_fill(ids >= options_.vocab_size, 0)
+                                                : (ids == options_.eos_token_id).to(at::kInt);
+  return score.argmax(-1);  // [N]
 }
 
 Tensor CLIPTextModelImpl::skip_layers(const TextEncoding& encoding, int64_t skip) {

@@ -105,14 +105,15 @@ class CLIPTextModelImpl : public TextEncoder {
   // The final layer norm over an earlier layer's output ("clip skip").
   at::Tensor skip_layers(const TextEncoding& encoding, int64_t skip) override;
 
+  at::Tensor end_positions(const TextInputs& inputs) const override;
+  bool is_causal() const override { return true; }
+
   int64_t hidden_size() const override { return options_.hidden_size; }
   int64_t max_length() const override { return options_.max_position_embeddings; }
   nn::Embedding token_embedding() override { return text_model_->embeddings->token_embedding; }
   StateDict published_state() const override;
 
  private:
-  at::Tensor pool(const at::Tensor& hidden, const at::Tensor& input_ids) const;
-
   CLIPTextOptions options_;
   CLIPTextTransformer text_model_;
   nn::Linear text_projection_{nullptr};

@@ -54,6 +54,10 @@ Tensor skipped_state(const TextEncoding& encoding, int64_t skip) {
   return encoding.hidden_states[last - skip];
 }
 
+Tensor select_tokens(const Tensor& hidden, const Tensor& positions) {
+  return hidden.index({at::arange(hidden.size(0), positions.options()), positions});  // [N, C]
+}
+
 std::optional<Tensor> padding_mask(const TextInputs& inputs) {
   if (!inputs.attention_mask) return std::nullopt;
   const auto visible = inputs.attention_mask->to(inputs.input_ids.device(), at::kBool);

@@ -18,6 +18,9 @@ void check_text_inputs(const TextInputs& inputs, const TextLimits& limits);
 // The hidden state that comes `skip` layers before the last one.
 at::Tensor skipped_state(const TextEncoding& encoding, int64_t skip);
 
+// One token a text: hidden [N, L, C], positions [N] → [N, C].
+at::Tensor select_tokens(const at::Tensor& hidden, const at::Tensor& positions);
+
 // Which keys each query may see, [N, 1, L, L] bool; nullopt when nothing is padding.
 std::optional<at::Tensor> padding_mask(const TextInputs& inputs);
 

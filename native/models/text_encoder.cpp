@@ -2,6 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include "models/bert.h"
 #include "models/clip_text.h"
 #include "models/roberta.h"
@@ -20,6 +24,28 @@ std::shared_ptr<TextEncoder> load(const Options& options, const StateDict& state
 }
 
 }  // namespace
+
+void TextEncoder::set_added_embeddings(const std::vector<int64_t>& ids, const at::Tensor& rows) {
+  at::Tensor& weight = token_embedding()->weight;
+  const auto expected = std::array{static_cast<int64_t>(ids.size()), hidden_size()};
+  LATENTRAY_CHECK(rows.sizes() == at::IntArrayRef(expected), "ERR_SHAPE",
+                  "token embeddings: expected ", at::IntArrayRef(expected), " (this encoder is ",
+                  hidden_size(), " wide), found ", rows.sizes());
+  LATENTRAY_CHECK(at::isfinite(rows).all().item<bool>(), "ERR_NON_FINITE",
+                  "token embeddings: expected finite numbers");
+  if (!published_embeddings_.defined()) published_embeddings_ = weight.detach();
+  const auto& published = published_embeddings_;
+  if (ids.empty()) {
+    weight.set_data(std::exchange(published_embeddings_, at::Tensor()));
+    return;
+  }
+  const int64_t count = std::max(published.size(0), *std::max_element(ids.begin(), ids.end()) + 1);
+  auto table = at::zeros({count, hidden_size()}, published.options());  // [vocabulary, C]
+  table.narrow(0, 0, published.size(0)).copy_(published);
+  const auto index = at::tensor(ids, at::kLong).to(table.device());
+  table.index_copy_(0, index, rows.to(table.options()));
+  weight.set_data(table);
+}
 
 at::Tensor mean_pool(const at::Tensor& hidden, const at::Tensor& attention_mask) {
   const auto weight = (attention_mask != 0).to(hidden.options()).unsqueeze(-1);  // [N, L, 1]

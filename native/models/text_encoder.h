@@ -41,12 +41,26 @@ class TextEncoder : public torch::nn::Module {
   // What a U-Net is conditioned on without the last `skip` layers; needs the hidden states.
   virtual at::Tensor skip_layers(const TextEncoding& encoding, int64_t skip) = 0;
 
+  // Where each text ends: the position of its closing token, [N] int64.
+  virtual at::Tensor end_positions(const TextInputs& inputs) const = 0;
+
+  // Whether a token sees only those before it, so that the first one knows nothing of its text.
+  virtual bool is_causal() const = 0;
+
   // The parameters under the names that their checkpoint had.
   virtual StateDict published_state() const { return state_of(*this); }
 
   virtual int64_t hidden_size() const = 0;
   virtual int64_t max_length() const = 0;
   virtual nn::Embedding token_embedding() = 0;
+
+  // The checkpoint's token embeddings with `rows` [K, C] at `ids` (textual inversion): an id beyond
+  // the vocabulary makes the table longer, with zeros in between. Each call starts from the
+  // checkpoint's table; no ids bring it back. ERR_SHAPE or ERR_NON_FINITE for rows that do not fit.
+  void set_added_embeddings(const std::vector<int64_t>& ids, const at::Tensor& rows);
+
+ private:
+  at::Tensor published_embeddings_;  // undefined while nothing is added
 };
 
 // The mean over the tokens whose mask is not 0, special ones included: [N, L, C], [N, L] → [N, C].

@@ -16,11 +16,20 @@ LinearImpl::LinearImpl(int64_t in_features, int64_t out_features, bool with_bias
   if (with_bias) bias = register_parameter("bias", at::empty({out_features}), false);
 }
 
-Tensor LinearImpl::forward(const Tensor& x) {
+bool LinearImpl::runs_on_onednn(const Tensor& x) const {
   const bool worthwhile =
       x.scalar_type() == at::kFloat && x.numel() * weight.size(0) >= kOnednnLinearFloor;
-  if (worthwhile && onednn_serves(x, weight, bias)) return onednn_linear(x, weight, bias);
+  return worthwhile && onednn_serves(x, weight, bias);
+}
+
+Tensor LinearImpl::forward(const Tensor& x) {
+  if (runs_on_onednn(x)) return onednn_linear(x, weight, bias);
   return at::linear(x, weight, bias);
+}
+
+Tensor LinearImpl::forward_gelu(const Tensor& x) {
+  if (runs_on_onednn(x)) return onednn_linear(x, weight, bias, /*gelu=*/true);
+  return at::gelu(at::linear(x, weight, bias));
 }
 
 Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel_size,

@@ -21,9 +21,14 @@ class LinearImpl : public torch::nn::Module {
  public:
   LinearImpl(int64_t in_features, int64_t out_features, bool bias = true);
   Tensor forward(const Tensor& x);
+  // The exact GELU of forward(x), in one pass where oneDNN computes.
+  Tensor forward_gelu(const Tensor& x);
 
   Tensor weight;  // [out, in]
   Tensor bias;    // [out], undefined without bias
+
+ private:
+  bool runs_on_onednn(const Tensor& x) const;
 };
 TORCH_MODULE(Linear);
 

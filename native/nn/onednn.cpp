@@ -52,10 +52,10 @@ IValue optional_tensor(const at::Tensor& tensor) {
 }
 
 // The operators take an activation to fuse: its name, parameters and algorithm.
-void push_no_activation(torch::jit::Stack& stack) {
-  stack.emplace_back("none");
+void push_activation(torch::jit::Stack& stack, const char* name, const char* algorithm) {
+  stack.emplace_back(name);
   stack.emplace_back(c10::List<std::optional<at::Scalar>>());
-  stack.emplace_back("");
+  stack.emplace_back(algorithm);
 }
 
 }  // namespace
@@ -71,9 +71,10 @@ bool onednn_serves(const at::Tensor& x, const at::Tensor& weight, const at::Tens
          !at::autocast::is_autocast_enabled(at::kCPU);
 }
 
-at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                         bool gelu) {
   torch::jit::Stack stack{x, weight, optional_tensor(bias)};
-  push_no_activation(stack);
+  push_activation(stack, gelu ? "gelu" : "none", gelu ? "none" : "");
   return call(linear_operator(), std::move(stack));
 }
 
@@ -84,7 +85,7 @@ at::Tensor onednn_conv2d(const at::Tensor& x, const at::Tensor& packed_weight,
   const std::vector<int64_t> dilations(2, 1);
   torch::jit::Stack stack{x,         packed_weight, optional_tensor(bias), paddings, strides,
                           dilations, int64_t{1}};  // groups
-  push_no_activation(stack);
+  push_activation(stack, "none", "");
   return call(conv_operator(), std::move(stack));
 }
 

@@ -17,8 +17,9 @@ namespace latentray::nn {
 // floating-point CPU tensors, no gradient to record, no autocast.
 bool onednn_serves(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
-// y = x Wᵀ + b; float32 only.
-at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
+// y = x Wᵀ + b; float32 only. With `gelu` its exact GELU, in the same pass over the result.
+at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                         bool gelu = false);
 
 // A convolution's weight in oneDNN's blocked layout, reordered anew when the weight has changed.
 // Changes are seen when they go through the parameter itself or an alias that shares its version

@@ -179,8 +179,12 @@ export class Autoencoder {
    * @throws `ERR_WRITE`, `ERR_DISPOSED`.
    */
   async save(folder: string, options: SaveOptions = {}): Promise<void> {
-    await saveModel(folder, 'diffusion_pytorch_model.safetensors', this.config, options, (path, dtype, token) =>
-      addon().autoencoderSave(this.#handle, path, dtype, token),
+    await saveModel(
+      folder,
+      'diffusion_pytorch_model.safetensors',
+      this.config,
+      options,
+      (path, dtype, token) => addon().autoencoderSave(this.#handle, path, dtype, token),
     );
   }
 

@@ -1,10 +1,20 @@
 import { dirname, join } from 'node:path';
+import type { z } from 'zod';
 import { invalidArgument } from '../errors.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { TextEncoderHandle, TextEncoderOutput } from '../native/addon-types.js';
+import { parseOptions } from '../parse-options.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
 import { loadTokenizer } from '../tokenizers/load-tokenizer.js';
 import type { Encoding, Tokenizer } from '../tokenizers/tokenizer.js';
+import {
+  type EncodeTextOptions,
+  encodeTextOptions,
+  type PoolTextOptions,
+  poolTextOptions,
+  textForwardOptions,
+} from './encode-text-options.js';
+import { LearnedTokens } from './learned-tokens.js';
 import {
   type CheckpointOptions,
   exists,
@@ -13,26 +23,21 @@ import {
   sourceOf,
 } from './model-folder.js';
 import { type SaveOptions, saveModel } from './save-model.js';
+import { type BatchStates, joined, statesOf, type TextEncoderStates } from './text-states.js';
+import { groupsOf, pooledBatches, type TextBatch, type TextSource } from './text-stream.js';
+import { longest, tokenize, tokenRows } from './token-rows.js';
 
 /** Tokens for a {@link TextEncoder}. */
 export interface TextEncoderInputs {
   /** [N, L] int64. */
   readonly inputIds: Tensor;
-  /** [N, L], 0 where there is padding. */
+  /** [N, L], 0 where there is padding, which is hidden from the model. */
   readonly attentionMask?: Tensor;
 }
 
-/** What a text encoder computes. */
-export interface TextEncoderStates {
-  /** [N, L, hidden size]. */
-  readonly lastHiddenState: Tensor;
-  /** The embeddings, then every layer's output; empty unless asked for. */
-  readonly hiddenStates: readonly Tensor[];
-  /** [N, hidden size], where the model has a pooler. */
-  readonly poolerOutput: Tensor | undefined;
-}
+export type { TextEncoderStates } from './text-states.js';
 
-/** Texts as states. */
+/** Texts as states, and as vectors where asked for. */
 export interface TextEncoding extends TextEncoderStates {
   /** [N, L] int64. */
   readonly inputIds: Tensor;
@@ -44,40 +49,39 @@ export interface TextEncoding extends TextEncoderStates {
   readonly truncated: boolean;
 }
 
-/** How texts are encoded. */
-export interface EncodeTextOptions extends JobOptions {
-  /** Tokens a text, special ones included. @default the model's own, 77 for CLIP */
-  readonly maxLength?: number | undefined;
-  /** @default 'max_length' */
-  readonly padding?: 'max_length' | 'longest' | undefined;
-  /** Whether padding is hidden from the model. @default false for CLIP, as diffusers does; true else */
-  readonly useAttentionMask?: boolean | undefined;
-  /** Leave out the last layers: "clip skip". @default 0 */
-  readonly skipLayers?: number | undefined;
-  /** Also return every layer's output. @default false */
-  readonly hiddenStates?: boolean | undefined;
-}
+/** What {@link TextEncoder.forward} takes of {@link EncodeTextOptions}. */
+export type TextForwardOptions = Pick<
+  EncodeTextOptions,
+  'pooling' | 'normalize' | 'layer' | 'skipLayers' | 'hiddenStates' | 'signal'
+>;
 
-/** CLIP's text transformer, or a BERT, with its tokenizer. */
+type Request = z.output<typeof textForwardOptions>;
+
+/** CLIP's text transformer, BERT, RoBERTa or CXR-BERT, with its tokenizer. */
 export class TextEncoder {
   readonly #handle: TextEncoderHandle;
-  /** The published config.json. */
-  readonly config: Readonly<Record<string, unknown>>;
-  /** The files that the weights came from. */
-  readonly weightFiles: readonly string[];
+  readonly #folder: ModelFolder;
+  readonly #learned: LearnedTokens;
   readonly tokenizer: Tokenizer;
+  /** Where the tokenizer's files lie. */
+  readonly tokenizerFolder: string;
 
-  private constructor(handle: TextEncoderHandle, folder: ModelFolder, tokenizer: Tokenizer) {
+  private constructor(
+    handle: TextEncoderHandle,
+    folder: ModelFolder,
+    tokenizer: { readonly tokenizer: Tokenizer; readonly folder: string },
+  ) {
     this.#handle = handle;
-    this.config = folder.config;
-    this.weightFiles = folder.weightFiles;
-    this.tokenizer = tokenizer;
+    this.#folder = folder;
+    this.tokenizer = tokenizer.tokenizer;
+    this.tokenizerFolder = tokenizer.folder;
+    this.#learned = new LearnedTokens(handle, this.tokenizer);
   }
 
   /**
    * Loads a folder with config.json and model.safetensors (its shards, its variant, or pytorch_model.bin), or
-   * a checkpoint file. The tokenizer's files are looked for in the folder itself, then in a `tokenizer`
-   * folder beside it, as in the diffusers layout.
+   * a checkpoint file; `model_type` in the config says what it is. The tokenizer's files are looked for in
+   * the folder itself, then in a `tokenizer` folder beside it, as in the diffusers layout.
    *
    * @param options `tokenizer`: another folder with the tokenizer's files.
    * @throws `ERR_MODEL_NOT_FOUND`, `ERR_CONFIG_INVALID`, `ERR_TOKENIZER`, `ERR_WEIGHTS_…`.
@@ -92,7 +96,17 @@ export class TextEncoder {
     );
     const tokenizerFolder = options.tokenizer ?? (await findTokenizer(path));
     const tokenizer = await loadTokenizer(tokenizerFolder, { modelMaxLength: handle.maxLength });
-    return new TextEncoder(handle, folder, tokenizer);
+    return new TextEncoder(handle, folder, { tokenizer, folder: tokenizerFolder });
+  }
+
+  /** The published config.json. */
+  get config(): Readonly<Record<string, unknown>> {
+    return this.#folder.config;
+  }
+
+  /** The files that the weights came from, learned tokens included. */
+  get weightFiles(): readonly string[] {
+    return [...this.#folder.weightFiles, ...this.#learned.files];
   }
 
   get device(): string {
@@ -113,68 +127,113 @@ export class TextEncoder {
     return this.#handle.maxLength;
   }
 
-  /** States of tokens. `skipLayers` replaces `lastHiddenState` by the final norm over an earlier layer. */
-  async forward(
-    inputs: TextEncoderInputs,
-    options: { readonly hiddenStates?: boolean; readonly skipLayers?: number } & JobOptions = {},
-  ): Promise<TextEncoderStates> {
-    const { hiddenStates = false, skipLayers = 0, signal } = options;
-    if (!Number.isSafeInteger(skipLayers) || skipLayers < 0) {
-      throw invalidArgument('skipLayers', 'a non-negative integer', skipLayers);
-    }
-    const mask = inputs.attentionMask ? handleOf(inputs.attentionMask) : null;
-    const ids = handleOf(inputs.inputIds);
-    const output = await runJob(signal, (token) =>
-      addon().textEncoderForward(this.#handle, ids, mask, { hiddenStates, skipLayers }, token),
-    );
-    return statesOf(output);
-  }
-
-  /**
-   * Texts as states, one row a text.
-   *
-   * @throws `ERR_INVALID_ARG` for anything but strings.
-   */
-  async encode(
-    texts: string | readonly string[],
-    options: EncodeTextOptions = {},
-  ): Promise<TextEncoding> {
-    const list = typeof texts === 'string' ? [texts] : texts;
-    if (
-      !Array.isArray(list) ||
-      list.length === 0 ||
-      !list.every((text) => typeof text === 'string')
-    ) {
-      throw invalidArgument('texts', 'a string, or an array with at least one', texts);
-    }
-    const encodings = this.tokenizer.encodeBatch(list, {
-      padding: options.padding ?? 'max_length',
-      maxLength: options.maxLength ?? this.maxLength,
-    });
-    const inputIds = rows(encodings, 'inputIds');
-    const attentionMask = rows(encodings, 'attentionMask');
-    const masked = options.useAttentionMask ?? this.masksPadding;
-    const states = await this.forward(masked ? { inputIds, attentionMask } : { inputIds }, {
-      hiddenStates: options.hiddenStates ?? false,
-      skipLayers: options.skipLayers ?? 0,
-      signal: options.signal,
-    });
-    return {
-      ...states,
-      inputIds,
-      attentionMask,
-      droppedTexts: encodings.map(({ droppedText }) => droppedText),
-      truncated: encodings.some(({ truncated }) => truncated),
-    };
-  }
-
   /** Stable Diffusion was trained with CLIP's padding visible; BERTs hide theirs. */
   get masksPadding(): boolean {
     return this.config.model_type !== 'clip_text_model';
   }
 
+  /** The tokens that {@link loadTextualInversion} added. */
+  get learnedTokens(): readonly string[] {
+    return this.#learned.tokens;
+  }
+
   /**
-   * Saves config.json and model.safetensors into a folder, as diffusers and transformers read them.
+   * States of tokens. `layer` replaces `lastHiddenState` by another hidden state as it is, `skipLayers` by
+   * the final norm over an earlier one.
+   *
+   * @throws `ERR_SHAPE`, `ERR_DTYPE`, or `ERR_INVALID_ARG` for ids outside the vocabulary and for a layer or
+   * pooling that this model does not have.
+   */
+  async forward(
+    inputs: TextEncoderInputs,
+    options: TextForwardOptions = {},
+  ): Promise<TextEncoderStates> {
+    const request = parseOptions(textForwardOptions, options, 'forward');
+    return this.#run(inputs, request, inputs.attentionMask !== undefined);
+  }
+
+  /**
+   * Texts as states and, with `pooling`, as vectors: one row a text, all in one result. For more texts than
+   * one result should hold there is {@link encodeStream}.
+   *
+   * @throws `ERR_INVALID_ARG` for anything but strings, and for a layer or pooling that this model does not
+   * have.
+   */
+  async encode(
+    texts: string | readonly string[],
+    options: EncodeTextOptions = {},
+  ): Promise<TextEncoding> {
+    const parsed = parseOptions(encodeTextOptions, options, 'encode');
+    const encodings = await this.#tokenize(textList(texts), parsed);
+    const masked = parsed.useAttentionMask ?? this.masksPadding;
+    const wholeLength = !masked && parsed.pooling === 'none';
+    const padding = parsed.padding ?? (wholeLength ? 'max_length' : 'longest');
+    const length =
+      padding === 'longest' ? longest(encodings) : (parsed.maxLength ?? this.#defaultLength);
+    const { padTokenId } = this.tokenizer;
+    const results: BatchStates[] = [];
+    for (let start = 0; start < encodings.length; start += parsed.batchSize) {
+      const batch = encodings.slice(start, start + parsed.batchSize);
+      const rows = tokenRows(batch, length, padTokenId);
+      results.push({ ...(await this.#run(rows, parsed, masked)), ...rows });
+    }
+    return { ...(await joined(results)), ...cutsOf(encodings) };
+  }
+
+  /**
+   * Any number of texts, batch by batch, in their order. With `pooling` the texts of a window (16 batches)
+   * are computed from the longest to the shortest, which spares padding, and while one window computes the
+   * next is read and tokenised; without, each batch is computed as it comes. Ending the loop early stops the
+   * work.
+   *
+   * @param texts An array, a generator, a stream of lines …
+   * @throws `ERR_INVALID_ARG` for what is no text; the signal's reason.
+   */
+  async *encodeStream(
+    texts: TextSource,
+    options: PoolTextOptions = {},
+  ): AsyncGenerator<TextBatch, void, undefined> {
+    const parsed = parseOptions(poolTextOptions, options, 'encodeStream');
+    const ended = new AbortController();
+    const signal = AbortSignal.any([ended.signal, ...(parsed.signal ? [parsed.signal] : [])]);
+    const request = { ...parsed, signal };
+    try {
+      yield* parsed.pooling === 'none'
+        ? this.#states(texts, request)
+        : pooledBatches(texts, parsed.batchSize, {
+            tokenize: (group) => this.#tokenize(group, request),
+            pool: (encodings) => this.#pool(encodings, request),
+          });
+    } finally {
+      ended.abort();
+    }
+  }
+
+  /**
+   * Teaches the encoder a token by learned embeddings: textual inversion. A token of several vectors stands
+   * for all of them (`<x>`, `<x>_1`, …), wherever a text has it.
+   *
+   * @param path A file in diffusers' or AUTOMATIC1111's form, or a folder with `learned_embeds.safetensors`.
+   * @param options `token`: in place of the one that the file names.
+   * @returns The token.
+   * @throws `ERR_INVALID_ARG` when the vocabulary has the token already, `ERR_SHAPE` when the embeddings are
+   * of another width, `ERR_NON_FINITE`, `ERR_WEIGHTS_…`. Nothing changes then.
+   */
+  async loadTextualInversion(
+    path: string,
+    options: { readonly token?: string | undefined } & JobOptions = {},
+  ): Promise<string> {
+    return this.#learned.load(path, options);
+  }
+
+  /** Takes a learned token back. `ERR_INVALID_ARG` for one that was not loaded. */
+  async unloadTextualInversion(token: string, options: JobOptions = {}): Promise<void> {
+    await this.#learned.unload(token, options);
+  }
+
+  /**
+   * Saves config.json and model.safetensors into a folder, as diffusers and transformers read them. Learned
+   * tokens stay in their own files.
    *
    * @throws `ERR_WRITE`, `ERR_DISPOSED`.
    */
@@ -196,20 +255,78 @@ export class TextEncoder {
   [Symbol.dispose](): void {
     this.dispose();
   }
+
+  get #defaultLength(): number {
+    return Math.min(this.tokenizer.modelMaxLength, this.maxLength);
+  }
+
+  #tokenize(
+    texts: readonly string[],
+    { maxLength = this.#defaultLength, signal }: z.output<typeof poolTextOptions>,
+  ): Promise<Encoding[]> {
+    return tokenize(this.tokenizer, texts, { maxLength, signal });
+  }
+
+  async #run(inputs: TextEncoderInputs, request: Request, maskPadding: boolean) {
+    return statesOf(await this.#call(inputs, request, { maskPadding, states: true }));
+  }
+
+  #call(
+    { inputIds, attentionMask }: TextEncoderInputs,
+    request: Request,
+    how: { readonly maskPadding: boolean; readonly states: boolean },
+  ): Promise<TextEncoderOutput> {
+    const { signal, pooling, normalize, layer = null, skipLayers, hiddenStates } = request;
+    const ids = handleOf(inputIds);
+    const mask = attentionMask ? handleOf(attentionMask) : null;
+    const options = { ...how, pooling, normalize, layer, skipLayers, hiddenStates };
+    return runJob(signal, (token) =>
+      addon().textEncoderForward(this.#handle, ids, mask, options, token),
+    );
+  }
+
+  async #pool(
+    encodings: readonly Encoding[],
+    options: z.output<typeof poolTextOptions>,
+  ): Promise<Tensor> {
+    const maskPadding = options.useAttentionMask ?? this.masksPadding;
+    const rows = tokenRows(encodings, longest(encodings), this.tokenizer.padTokenId);
+    const request = { ...options, skipLayers: 0, hiddenStates: false };
+    const output = await this.#call(rows, request, { maskPadding, states: false });
+    const pooled = new Tensor(output.pooled as NonNullable<TextEncoderOutput['pooled']>);
+    return pooled.device === 'cpu' ? pooled : pooled.to({ device: 'cpu', signal: options.signal });
+  }
+
+  async *#states(
+    source: TextSource,
+    options: z.output<typeof poolTextOptions>,
+  ): AsyncGenerator<TextBatch, void, undefined> {
+    let start = 0;
+    for await (const texts of groupsOf(source, options.batchSize)) {
+      const { lastHiddenState, attentionMask, droppedTexts, truncated } = await this.encode(
+        texts,
+        options,
+      );
+      const cuts = { droppedTexts, truncated };
+      yield { start, texts, pooled: undefined, lastHiddenState, attentionMask, ...cuts };
+      start += texts.length;
+    }
+  }
 }
 
-function statesOf(output: TextEncoderOutput): TextEncoderStates {
+function textList(texts: string | readonly string[]): readonly string[] {
+  const list = typeof texts === 'string' ? [texts] : texts;
+  if (Array.isArray(list) && list.length > 0 && list.every((text) => typeof text === 'string')) {
+    return list;
+  }
+  throw invalidArgument('texts', 'a string, or an array with at least one', texts);
+}
+
+function cutsOf(encodings: readonly Encoding[]) {
   return {
-    lastHiddenState: new Tensor(output.skipped ?? output.lastHiddenState),
-    hiddenStates: output.hiddenStates.map((handle) => new Tensor(handle)),
-    poolerOutput: output.poolerOutput && new Tensor(output.poolerOutput),
+    droppedTexts: encodings.map(({ droppedText }) => droppedText),
+    truncated: encodings.some(({ truncated }) => truncated),
   };
-}
-
-function rows(encodings: readonly Encoding[], field: 'inputIds' | 'attentionMask'): Tensor {
-  const length = encodings[0]?.[field].length ?? 0;
-  const values = encodings.flatMap((encoding) => encoding[field]);
-  return Tensor.from(values, { dtype: 'int64', shape: [encodings.length, length] });
 }
 
 const tokenizerFiles = ['tokenizer.json', 'vocab.json', 'vocab.txt'];

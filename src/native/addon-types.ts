@@ -39,6 +39,11 @@ export interface TextEncoderHandle extends ModelHandle {
   readonly maxLength: number;
 }
 
+export interface TextProjectionHandle extends ModelHandle {
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+}
+
 export interface UNetHandle extends ModelHandle {
   readonly options: { inChannels: number; outChannels: number; crossAttentionDim: number };
 }
@@ -81,12 +86,23 @@ export interface ModelSource {
   ema?: boolean | null;
 }
 
+export interface TextEncoderRequest {
+  /** Whether the states come back, and not only what is pooled. */
+  states: boolean;
+  maskPadding: boolean;
+  hiddenStates: boolean;
+  skipLayers: number;
+  layer: number | null;
+  pooling: string;
+  normalize: boolean;
+}
+
 export interface TextEncoderOutput {
-  lastHiddenState: TensorHandle;
-  hiddenStates: TensorHandle[];
+  lastHiddenState?: TensorHandle;
+  hiddenStates?: TensorHandle[];
   poolerOutput?: TensorHandle;
   projection?: TensorHandle;
-  skipped?: TensorHandle;
+  pooled?: TensorHandle;
 }
 
 export interface DenoisingInputs {
@@ -183,9 +199,29 @@ export interface Addon {
     encoder: TextEncoderHandle,
     inputIds: TensorHandle,
     attentionMask: TensorHandle | null,
-    options: { hiddenStates: boolean; skipLayers: number },
+    request: TextEncoderRequest,
     token: Token,
   ): Promise<TextEncoderOutput>;
+  setAddedEmbeddings(
+    encoder: TextEncoderHandle,
+    ids: readonly number[],
+    rows: TensorHandle,
+    token: Token,
+  ): Promise<void>;
+  cosineSimilarity(a: TensorHandle, b: TensorHandle, token: Token): Promise<TensorHandle>;
+
+  loadTextProjection(source: ModelSource, token: Token): Promise<TextProjectionHandle>;
+  createTextProjection(
+    source: ModelSource,
+    token: Token,
+    seed: bigint,
+  ): Promise<TextProjectionHandle>;
+  textProjectionForward(
+    projection: TextProjectionHandle,
+    states: TensorHandle,
+    token: Token,
+  ): Promise<TensorHandle>;
+  textProjectionParameters(projection: TextProjectionHandle): Record<string, TensorHandle>;
 
   loadUNet(source: ModelSource, token: Token): Promise<UNetHandle>;
   unetSave(unet: UNetHandle, path: string, dtype: DType | null, token: Token): Promise<void>;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { JobOptions } from '../native/addon.js';
 import { Scheduler, type SchedulerConfig } from '../scheduler.js';
 import { Tensor } from '../tensor.js';
+import type { PromptEmbeddings } from './prompt-embeddings.js';
 
 /** What {@link GenerateOptions.onStep} is told after each step. */
 export interface StepEvent {
@@ -52,10 +53,17 @@ export interface GenerateOptions extends JobOptions {
   readonly imagesPerPrompt?: number;
   /** Noise of unit variance to start from, [N, C, height / 8, width / 8], in place of the seeds'. */
   readonly latents?: Tensor;
-  /** [N, L, D] in place of `prompt`. */
-  readonly promptEmbeddings?: Tensor;
-  /** [N, L, D] in place of `negativePrompt`. */
-  readonly negativePromptEmbeddings?: Tensor;
+  /** [N, L, D] in place of `prompt`, or what {@link Pipeline.encodePrompt} gives. */
+  readonly promptEmbeddings?: Tensor | PromptEmbeddings;
+  /** [N, L, D] in place of `negativePrompt`, or what {@link Pipeline.encodePrompt} gives. */
+  readonly negativePromptEmbeddings?: Tensor | PromptEmbeddings;
+  /**
+   * What happens to a text that is longer than the text encoder takes (77 tokens for CLIP): `'truncate'` cuts
+   * it, as diffusers does, and says so; `'chunk'` encodes it in chunks of full length, each with its own start
+   * and end tokens, and lines their states up. The other prompts are filled up with empty chunks.
+   * @default 'truncate'
+   */
+  readonly longPrompt?: 'truncate' | 'chunk';
   /** Leaves out the text encoder's last layers. @default 0 */
   readonly clipSkip?: number;
   /** A sampler for this call: an object, a config, or a name that takes over the pipeline's config. */
@@ -76,6 +84,7 @@ export interface GenerateOptions extends JobOptions {
 const texts = z.union([z.string(), z.array(z.string()).min(1)]);
 const seed = z.union([z.number().int().nonnegative(), z.bigint().nonnegative()]);
 const tensor = instanceOf(Tensor);
+const embeddings = z.union([tensor, z.strictObject({ states: tensor, mask: tensor.nullable() })]);
 
 /** @internal */
 export const generateOptions = z.strictObject({
@@ -90,8 +99,9 @@ export const generateOptions = z.strictObject({
   height: z.number().int().positive().optional(),
   imagesPerPrompt: z.number().int().min(1).default(1),
   latents: tensor.optional(),
-  promptEmbeddings: tensor.optional(),
-  negativePromptEmbeddings: tensor.optional(),
+  promptEmbeddings: embeddings.optional(),
+  negativePromptEmbeddings: embeddings.optional(),
+  longPrompt: z.enum(['truncate', 'chunk']).default('truncate'),
   clipSkip: z.number().int().nonnegative().default(0),
   scheduler: z
     .union([z.string(), instanceOf(Scheduler), z.record(z.string(), z.unknown())])

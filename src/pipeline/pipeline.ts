@@ -3,9 +3,12 @@ import { LatentrayError } from '../errors.js';
 import type { Image } from '../image/image.js';
 import { Autoencoder } from '../models/autoencoder.js';
 import type { CheckpointOptions, ModelOptions } from '../models/model-folder.js';
+import type { SaveOptions } from '../models/save-model.js';
 import { TextEncoder } from '../models/text-encoder.js';
+import type { TextProjection } from '../models/text-projection.js';
+import type { TextualInversionSource } from '../models/textual-inversion.js';
 import { UNet } from '../models/unet.js';
-import { addon, runJob } from '../native/addon.js';
+import { addon, type JobOptions, runJob } from '../native/addon.js';
 import { toSeed } from '../noise-source.js';
 import { parseOptions } from '../parse-options.js';
 import { Scheduler, type SchedulerConfig } from '../scheduler.js';
@@ -20,12 +23,32 @@ import {
 import { bytesToImages, madeHere } from './images.js';
 import { modelDigest } from './model-digest.js';
 import { openPipeline, type PartSource, type PipelineSourceOptions } from './pipeline-source.js';
-import { embedPrompts, promptsOf, spread, type Truncation } from './prompt-embeddings.js';
+import {
+  type EncodedPrompt,
+  type EncodePromptOptions,
+  embedBoth,
+  embedPrompts,
+  encodePromptOptions,
+  type PromptEmbeddings,
+  promptsOf,
+  spread,
+  type Truncation,
+} from './prompt-embeddings.js';
 import { type ReconstructOptions, reconstruct } from './reconstruct.js';
+import { savePipeline } from './save-pipeline.js';
+import { textProjectionFor } from './text-projection-part.js';
 
 /** How a pipeline is loaded; parts that are given replace the folder's. */
 export interface PipelineOptions extends ModelOptions, PipelineSourceOptions {
+  /** CLIP, BERT, RoBERTa or CXR-BERT. One of another width needs a `textProjection`. */
   readonly textEncoder?: string | TextEncoder;
+  /**
+   * Between the text encoder's states and the U-Net: a folder, a projection, or a new one with random weights
+   * (`'mlp'` has one hidden layer). @default the folder's `text_projection`, where it has one
+   */
+  readonly textProjection?: string | TextProjection | undefined;
+  /** Files of learned tokens; see {@link Pipeline.loadTextualInversion}. */
+  readonly embeddings?: readonly (string | TextualInversionSource)[] | undefined;
   readonly unet?: string | UNet;
   readonly vae?: string | Autoencoder;
   /** A name that takes over the folder's config, a config, or a scheduler. */
@@ -47,7 +70,9 @@ export interface Generated {
 }
 
 interface Parts {
+  readonly index: Readonly<Record<string, unknown>>;
   readonly textEncoder: TextEncoder;
+  readonly textProjection: TextProjection | undefined;
   readonly unet: UNet;
   readonly vae: Autoencoder;
   readonly scheduler: Scheduler;
@@ -55,14 +80,20 @@ interface Parts {
 
 /** Text to image: a text encoder, a U-Net, an autoencoder and a scheduler, as diffusers saves them. */
 export class Pipeline {
+  /** The published model_index.json. */
+  readonly index: Readonly<Record<string, unknown>>;
   readonly textEncoder: TextEncoder;
+  /** Where another text encoder took CLIP's place. */
+  readonly textProjection: TextProjection | undefined;
   readonly unet: UNet;
   readonly vae: Autoencoder;
   readonly scheduler: Scheduler;
-  #digest: Promise<string> | undefined;
+  #digest: { readonly files: string; readonly value: Promise<string> } | undefined;
 
   private constructor(parts: Parts) {
+    this.index = parts.index;
     this.textEncoder = parts.textEncoder;
+    this.textProjection = parts.textProjection;
     this.unet = parts.unet;
     this.vae = parts.vae;
     this.scheduler = parts.scheduler;
@@ -94,16 +125,67 @@ export class Pipeline {
       Scheduler.load(source.scheduler),
     ]);
     const chosen = chooseScheduler(scheduler, options.scheduler);
-    checkWidths(textEncoder, unet, vae);
-    return new Pipeline({ textEncoder, unet, vae, scheduler: chosen });
+    checkWidths(unet, vae);
+    const textProjection = await textProjectionFor(
+      { folder: path, wanted: options.textProjection, textEncoder, unet },
+      model,
+    );
+    const pipeline = new Pipeline({
+      index: source.index,
+      textEncoder,
+      textProjection,
+      unet,
+      vae,
+      scheduler: chosen,
+    });
+    for (const source of options.embeddings ?? []) {
+      const { path: file, token } = typeof source === 'string' ? { path: source } : source;
+      await pipeline.loadTextualInversion(file, { token, signal });
+    }
+    return pipeline;
   }
 
   /** What identifies the model: a SHA-256 over its weight files, read once. */
   digest(): Promise<string> {
-    this.#digest ??= modelDigest(
-      [this.textEncoder, this.unet, this.vae].flatMap(({ weightFiles }) => weightFiles),
-    );
-    return this.#digest;
+    const parts = [this.textEncoder, this.textProjection, this.unet, this.vae];
+    const weightFiles = parts.flatMap((part) => part?.weightFiles ?? []);
+    const files = weightFiles.join('\n');
+    if (this.#digest?.files !== files) this.#digest = { files, value: modelDigest(weightFiles) };
+    return this.#digest.value;
+  }
+
+  /**
+   * Prompts as {@link generate} encodes them, to be kept, looked at or changed: pass
+   * `{ promptEmbeddings, negativePromptEmbeddings }` on to it.
+   *
+   * @throws `ERR_INVALID_ARG`; the signal's reason.
+   */
+  async encodePrompt(options: EncodePromptOptions): Promise<EncodedPrompt> {
+    const parsed = parseOptions(encodePromptOptions, options, 'encodePrompt');
+    const given = { promptEmbeddings: undefined, negativePromptEmbeddings: undefined };
+    const { prompt, negative, truncated } = await embedBoth(this, { ...parsed, ...given }, true);
+    return {
+      promptEmbeddings: prompt,
+      negativePromptEmbeddings: negative as PromptEmbeddings,
+      truncated,
+    };
+  }
+
+  /**
+   * Teaches the text encoder a token by learned embeddings; see {@link TextEncoder.loadTextualInversion}.
+   *
+   * @returns The token, for prompts.
+   */
+  loadTextualInversion(
+    path: string,
+    options: { readonly token?: string | undefined } & JobOptions = {},
+  ): Promise<string> {
+    return this.textEncoder.loadTextualInversion(path, options);
+  }
+
+  /** Takes a learned token back. */
+  unloadTextualInversion(token: string, options: JobOptions = {}): Promise<void> {
+    return this.textEncoder.unloadTextualInversion(token, options);
   }
 
   /**
@@ -123,7 +205,7 @@ export class Pipeline {
     const scheduler = chooseScheduler(this.scheduler, parsed.scheduler);
 
     progress('encode', 0, 1);
-    const embeddings = await embedPrompts(this.textEncoder, parsed);
+    const embeddings = await embedPrompts(this, parsed);
     progress('encode', 1, 1);
     const { downscale } = this.vae;
     const latents = await denoise(
@@ -158,9 +240,20 @@ export class Pipeline {
     return reconstruct(this.vae, images, options);
   }
 
+  /**
+   * Saves a folder in the diffusers layout, which diffusers and {@link Pipeline.load} read: the weights as
+   * they are now, with their dtype unless another is asked for. Learned tokens stay in their own files.
+   *
+   * @throws `ERR_WRITE`, `ERR_DISPOSED`.
+   */
+  async save(folder: string, options: SaveOptions = {}): Promise<void> {
+    await savePipeline(this, folder, options);
+  }
+
   /** Gives the memory of all parts back once running calls have ended. */
   dispose(): void {
     this.textEncoder.dispose();
+    this.textProjection?.dispose();
     this.unet.dispose();
     this.vae.dispose();
     this.scheduler.dispose();
@@ -206,6 +299,7 @@ export class Pipeline {
       guidanceRescale: options.guidanceRescale,
       eta: options.eta,
       clipSkip: options.clipSkip,
+      longPrompt: options.longPrompt,
       dtype: this.unet.dtype,
       device: this.unet.device,
     };
@@ -242,14 +336,7 @@ function chooseScheduler(
   return typeof wanted === 'string' ? own.as(wanted) : Scheduler.create(wanted);
 }
 
-function checkWidths(textEncoder: TextEncoder, unet: UNet, vae: Autoencoder): void {
-  if (textEncoder.hiddenSize !== unet.crossAttentionDim) {
-    throw new LatentrayError(
-      'ERR_CONFIG_INVALID',
-      `the text encoder's states are ${textEncoder.hiddenSize} wide, the U-Net attends to ` +
-        `${unet.crossAttentionDim} (cross_attention_dim): they do not go together`,
-    );
-  }
+function checkWidths(unet: UNet, vae: Autoencoder): void {
   if (vae.latentChannels !== unet.inChannels) {
     throw new LatentrayError(
       'ERR_CONFIG_INVALID',

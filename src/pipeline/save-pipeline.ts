@@ -3,6 +3,20 @@ import { join } from 'node:path';
 import { makeFolder, type SaveOptions, writeJson } from '../models/save-model.js';
 import type { Pipeline } from './pipeline.js';
 
+/** The version of diffusers whose layout and config keys these are. */
+const diffusersVersion = '0.40.0';
+
+/** What a tokenizer consists of, in every form that is published. */
+const tokenizerFiles = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.json',
+  'merges.txt',
+  'vocab.txt',
+];
+
 /**
  * Writes a pipeline as a folder in the diffusers layout, model_index.json last: a folder without it is no
  * pipeline yet.
@@ -14,16 +28,45 @@ export async function savePipeline(
   folder: string,
   options: SaveOptions,
 ): Promise<void> {
-  const { textEncoder, unet, vae, scheduler } = pipeline;
-  await makeFolder(folder);
+  const { textEncoder, textProjection, unet, vae, scheduler } = pipeline;
   await textEncoder.save(join(folder, 'text_encoder'), options);
+  await textProjection?.save(join(folder, 'text_projection'), { signal: options.signal });
   await unet.save(join(folder, 'unet'), options);
   await vae.save(join(folder, 'vae'), options);
   await makeFolder(join(folder, 'scheduler'));
   await writeJson(join(folder, 'scheduler', 'scheduler_config.json'), {
-    ...scheduler.config,
     _diffusers_version: diffusersVersion,
+    ...scheduler.config,
   });
   await copyTokenizer(textEncoder.tokenizerFolder, join(folder, 'tokenizer'));
   await writeJson(join(folder, 'model_index.json'), indexOf(pipeline));
+}
+
+async function copyTokenizer(from: string, to: string): Promise<void> {
+  await makeFolder(to);
+  const present = await readdir(from);
+  for (const name of tokenizerFiles.filter((file) => present.includes(file))) {
+    await cp(join(from, name), join(to, name));
+  }
+}
+
+/** model_index.json: which library and class each part is of. */
+function indexOf({ index, textEncoder, vae, scheduler }: Pipeline): Record<string, unknown> {
+  const nothing = [null, null];
+  const architectures = textEncoder.config.architectures;
+  const textClass = Array.isArray(architectures) ? architectures[0] : 'CLIPTextModel';
+  return {
+    _class_name: 'StableDiffusionPipeline',
+    _diffusers_version: diffusersVersion,
+    feature_extractor: nothing,
+    image_encoder: nothing,
+    requires_safety_checker: false,
+    safety_checker: nothing,
+    tokenizer: ['transformers', textEncoder.masksPadding ? 'AutoTokenizer' : 'CLIPTokenizer'],
+    ...index,
+    scheduler: ['diffusers', scheduler.config._class_name],
+    text_encoder: ['transformers', textClass],
+    unet: ['diffusers', 'UNet2DConditionModel'],
+    vae: ['diffusers', vae.config._class_name],
+  };
 }

@@ -9,6 +9,7 @@ import type { AddedToken, RoleTokens, TokenRole } from './special-tokens.js';
 import type {
   DecodeOptions,
   EncodeBatchOptions,
+  EncodeChunksOptions,
   EncodeOptions,
   EncodePairOptions,
   Encoding,
@@ -51,12 +52,15 @@ const encodeOptions = z.strictObject({
 });
 const encodePairOptions = encodeOptions.extend({ pair: z.string().optional() });
 const encodeBatchOptions = encodeOptions.extend({ pairs: z.array(z.string()).optional() });
+const encodeChunksOptions = encodeOptions.pick({ maxLength: true });
 const decodeOptions = z.strictObject({ skipSpecialTokens: z.boolean().default(false) });
 
 export class HuggingFaceTokenizer implements Tokenizer {
   readonly modelMaxLength: number;
   readonly #definition: TokenizerDefinition;
   #added: AddedToken[];
+  /** By the id of the first token: all that it stands for. */
+  readonly #sequences = new Map<number, readonly number[]>();
   #backend!: Backend;
   #single!: Template;
   #pair!: Template;
@@ -108,6 +112,19 @@ export class HuggingFaceTokenizer implements Tokenizer {
     return this.#encodeAll(texts, pairs, rest);
   }
 
+  encodeChunks(text: string, options?: EncodeChunksOptions): Encoding[] {
+    const { maxLength } = parseOptions(encodeChunksOptions, options, 'encodeChunks');
+    const limit = maxLength ?? this.modelMaxLength;
+    const ids = this.#ids(text);
+    const room = limit - specialsOf(this.#single);
+    if (room <= 0) throw tooShort(this.#single, limit);
+    const count = Number.isFinite(room) ? Math.max(1, Math.ceil(ids.length / room)) : 1;
+    return Array.from({ length: count }, (_, n) => {
+      const chunk = ids.slice(n * room || 0, (n + 1) * room);
+      return this.#assemble({ A: chunk, B: [] }, this.#single);
+    });
+  }
+
   decode(ids: readonly number[], options?: DecodeOptions): string {
     const { skipSpecialTokens } = parseOptions(decodeOptions, options, 'decode');
     for (const id of ids) {
@@ -148,6 +165,25 @@ export class HuggingFaceTokenizer implements Tokenizer {
     this.#added = added;
     this.#build();
     return ids;
+  }
+
+  addTokenSequence(tokens: readonly string[]): number[] {
+    const ids = this.addTokens(tokens);
+    if (ids.length > 1) this.#sequences.set(ids[0] as number, ids);
+    return ids;
+  }
+
+  removeTokens(tokens: readonly string[]): void {
+    const published = this.#definition.json.added_tokens;
+    for (const token of tokens) {
+      const isOurs = (added: AddedToken) => added.content === token && !published.includes(added);
+      if (!this.#added.some(isOurs)) throw invalidArgument('tokens', 'added tokens', token);
+    }
+    for (const { id, content } of this.#added) {
+      if (tokens.includes(content)) this.#sequences.delete(id);
+    }
+    this.#added = this.#added.filter(({ content }) => !tokens.includes(content));
+    this.#build();
   }
 
   #build(): void {
@@ -229,38 +265,44 @@ export class HuggingFaceTokenizer implements Tokenizer {
     const b = pair ? this.#ids(pair) : [];
     const whole = pair ? this.#pair : this.#single;
     const template = addSpecialTokens ? whole : whole.filter(({ slot }) => slot);
-    const specials = template.filter(({ slot }) => !slot).length;
+    const specials = specialsOf(template);
     const tokenCount = a.length + b.length + specials;
     const truncated = truncation === true && tokenCount > limit;
-    if (limit <= specials) {
-      throw invalidArgument('maxLength', `more than the ${specials} special tokens`, limit);
-    }
+    if (limit <= specials) throw tooShort(template, limit);
     const [keepA, keepB] = truncated
       ? sharedLengths(a.length, b.length, limit - specials)
       : [a.length, b.length];
 
     const kept = { A: a.slice(0, keepA), B: b.slice(0, keepB) };
+    const droppedText = [a.slice(keepA), b.slice(keepB)]
+      .map((ids) => this.decode(ids))
+      .filter((part) => part !== '')
+      .join(' … ');
+    return { ...this.#assemble(kept, template), truncated, tokenCount, droppedText };
+  }
+
+  /** Ids in their places between the special tokens. */
+  #assemble(slots: Readonly<Record<'A' | 'B', readonly number[]>>, template: Template): Encoding {
     const parts = template.map(({ slot, id, type }) => ({
       type,
-      ids: slot ? kept[slot] : [id as number],
+      ids: slot ? slots[slot] : [id as number],
     }));
     const inputIds = parts.flatMap(({ ids }) => ids);
     return {
       inputIds,
       attentionMask: inputIds.map(() => 1),
       tokenTypeIds: parts.flatMap(({ ids, type }) => ids.map(() => type)),
-      truncated,
-      tokenCount,
-      droppedText: [a.slice(keepA), b.slice(keepB)]
-        .map((ids) => this.decode(ids))
-        .filter((part) => part !== '')
-        .join(' … '),
+      truncated: false,
+      tokenCount: inputIds.length,
+      droppedText: '',
     };
   }
 
   #ids(text: string): number[] {
     if (typeof text !== 'string') throw invalidArgument('text', 'a string', text);
-    return this.#backend.encode(text, { add_special_tokens: false }).ids;
+    const { ids } = this.#backend.encode(text, { add_special_tokens: false });
+    if (this.#sequences.size === 0) return ids;
+    return ids.flatMap((id: number) => this.#sequences.get(id) ?? [id]);
   }
 
   #pad(encoding: Encoding, length: number): Encoding {
@@ -278,6 +320,18 @@ export class HuggingFaceTokenizer implements Tokenizer {
       tokenTypeIds: encoding.tokenTypeIds.concat(Array(missing).fill(0)),
     };
   }
+}
+
+function specialsOf(template: Template): number {
+  return template.filter(({ slot }) => !slot).length;
+}
+
+function tooShort(template: Template, limit: number): LatentrayError {
+  return invalidArgument(
+    'maxLength',
+    `more than the ${specialsOf(template)} special tokens`,
+    limit,
+  );
 }
 
 /**

@@ -28,6 +28,16 @@ export interface EncodeOptions {
   readonly addSpecialTokens?: boolean;
 }
 
+/** How {@link Tokenizer.encodeChunks} cuts a text. */
+export interface EncodeChunksOptions {
+  /**
+   * Most ids of a chunk, special tokens included. Minimum: one more than the special tokens.
+   *
+   * @default the tokenizer's `modelMaxLength`
+   */
+  readonly maxLength?: number;
+}
+
 /** {@link EncodeOptions} and the second text of a pair. */
 export interface EncodePairOptions extends EncodeOptions {
   /** A second text, set apart from the first as the model was trained to see it. '' is none. */
@@ -96,6 +106,14 @@ export interface Tokenizer {
   encodeBatch(texts: readonly string[], options?: EncodeBatchOptions): Encoding[];
 
   /**
+   * A text of any length as chunks that each open and close as a text of its own: nothing is cut. Every
+   * chunk but the last is full; the empty text is one chunk.
+   *
+   * @throws LatentrayError as {@link Tokenizer.encode} does.
+   */
+  encodeChunks(text: string, options?: EncodeChunksOptions): Encoding[];
+
+  /**
    * Ids as text, with the spelling that the vocabulary keeps (CLIP's is lower case).
    *
    * @throws LatentrayError `ERR_INVALID_ARG` for an id that the vocabulary does not have.
@@ -113,4 +131,17 @@ export interface Tokenizer {
    * @throws LatentrayError `ERR_INVALID_ARG` for an empty token.
    */
   addTokens(tokens: readonly string[]): number[];
+
+  /**
+   * Adds tokens as {@link Tokenizer.addTokens} does; the first then stands for all of them, in this order,
+   * wherever a text has it (a textual inversion of several vectors).
+   */
+  addTokenSequence(tokens: readonly string[]): number[];
+
+  /**
+   * Takes added tokens back. Other tokens keep their ids.
+   *
+   * @throws LatentrayError `ERR_INVALID_ARG` for a token that was not added by a call.
+   */
+  removeTokens(tokens: readonly string[]): void;
 }

@@ -54,30 +54,34 @@ for (const family of families) {
   });
 }
 
-t.test('the reference single file gives the folder’s pipeline', { skip: withoutGolden }, async (t) => {
-  const file = goldenPath('formats/tiny-sd1-single-file.safetensors');
-  const config = goldenPath('tiny-sd1/model');
-  using single = await Pipeline.load(file, { config });
-  using folder = await Pipeline.load(config, { dtype: 'float16' });
-  const models = [
-    ['unet', single.unet, folder.unet],
-    ['vae', single.vae, folder.vae],
-    ['textEncoder', single.textEncoder, folder.textEncoder],
-  ] as const;
-  for (const [name, actual, expected] of models) {
-    const folder = t.testdir();
-    await actual.save(join(folder, 'single'), { dtype: 'float16' });
-    await expected.save(join(folder, 'folder'));
-    const weights = expected.weightFiles[0]?.split('/').at(-1) ?? '';
-    await sameTensors(
-      t,
-      join(folder, 'single', weights),
-      join(folder, 'folder', weights),
-      (key) => key.replace(/^text_model\./, ''),
-    );
-    t.comment(name);
-  }
-});
+t.test(
+  'the reference single file gives the folder’s pipeline',
+  { skip: withoutGolden },
+  async (t) => {
+    const file = goldenPath('formats/tiny-sd1-single-file.safetensors');
+    const config = goldenPath('tiny-sd1/model');
+    using single = await Pipeline.load(file, { config });
+    using folder = await Pipeline.load(config, { dtype: 'float16' });
+    const models = [
+      ['unet', single.unet, folder.unet],
+      ['vae', single.vae, folder.vae],
+      ['textEncoder', single.textEncoder, folder.textEncoder],
+    ] as const;
+    for (const [name, actual, expected] of models) {
+      const folder = t.testdir();
+      await actual.save(join(folder, 'single'), { dtype: 'float16' });
+      await expected.save(join(folder, 'folder'));
+      const weights = expected.weightFiles[0]?.split('/').at(-1) ?? '';
+      await sameTensors(
+        t,
+        join(folder, 'single', weights),
+        join(folder, 'folder', weights),
+        (key) => key.replace(/^text_model\./, ''),
+      );
+      t.comment(name);
+    }
+  },
+);
 
 t.test('a file finds its configs beside it, by its name or in its folder', async (t) => {
   const folder = t.testdir();

@@ -7,6 +7,7 @@
 #include "devices.h"
 #include "environment.h"
 #include "job.h"
+#include "lora.h"
 #include "metrics.h"
 #include "noise_source.h"
 #include "scheduler.h"
@@ -50,6 +51,7 @@ Napi::Object initialize_module(Napi::Env env, Napi::Object exports) {
   AutoencoderObject::export_functions(env, exports);
   SchedulerObject::export_functions(env, exports);
   DenoisingRunObject::export_functions(env, exports);
+  export_lora(env, exports);
   export_metrics(env, exports);
   return exports;
 }

@@ -23,9 +23,9 @@ ModelSource::ModelSource(const Napi::CallbackInfo& info) {
   token = cancel_token_argument(info[1]);
 }
 
-StateDict ModelSource::state(Part part) const {
-  return from_original(read_checkpoint(files), part, original);
-}
+StateDict ModelSource::state() const { return read_checkpoint(files); }
+
+StateDict ModelSource::state(Part part) const { return from_original(state(), part, original); }
 
 Napi::Value save_model(const Napi::CallbackInfo& info, const std::string& lane,
                        std::function<StateDict()> state) {

@@ -20,6 +20,7 @@ struct ModelSource {
   explicit ModelSource(const Napi::CallbackInfo& info);
 
   Config config() const { return Config::parse(config_text, origin); }
+  StateDict state() const;
   // The tensors of one part; an original single-file checkpoint holds all of them.
   StateDict state(Part part) const;
 

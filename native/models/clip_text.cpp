@@ -145,8 +145,8 @@ Tensor CLIPTextModelImpl::skip_layers(const TextEncoding& encoding, int64_t skip
   return text_model_->final_layer_norm(skipped_state(encoding, skip));
 }
 
-StateDict CLIPTextModelImpl::published_state() const {
-  StateDict state = state_of(*this);
+StateDict CLIPTextModelImpl::published_state() {
+  StateDict state = TextEncoder::published_state();
   if (!options_.bare_keys) return state;
   const std::string prefix = "text_model.";
   std::map<std::string, Tensor> tensors;

@@ -111,7 +111,7 @@ class CLIPTextModelImpl : public TextEncoder {
   int64_t hidden_size() const override { return options_.hidden_size; }
   int64_t max_length() const override { return options_.max_position_embeddings; }
   nn::Embedding token_embedding() override { return text_model_->embeddings->token_embedding; }
-  StateDict published_state() const override;
+  StateDict published_state() override;
 
  private:
   CLIPTextOptions options_;

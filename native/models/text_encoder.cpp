@@ -25,6 +25,16 @@ std::shared_ptr<TextEncoder> load(const Options& options, const StateDict& state
 
 }  // namespace
 
+StateDict TextEncoder::published_state() {
+  StateDict state = state_of(*this);
+  if (!published_embeddings_.defined()) return state;
+  const at::Tensor& weight = token_embedding()->weight;
+  for (auto& [key, tensor] : state.tensors) {
+    if (tensor.is_alias_of(weight)) tensor = published_embeddings_;
+  }
+  return state;
+}
+
 void TextEncoder::set_added_embeddings(const std::vector<int64_t>& ids, const at::Tensor& rows) {
   at::Tensor& weight = token_embedding()->weight;
   const auto expected = std::array{static_cast<int64_t>(ids.size()), hidden_size()};

@@ -47,8 +47,8 @@ class TextEncoder : public torch::nn::Module {
   // Whether a token sees only those before it, so that the first one knows nothing of its text.
   virtual bool is_causal() const = 0;
 
-  // The parameters under the names that their checkpoint had.
-  virtual StateDict published_state() const { return state_of(*this); }
+  // The parameters under the names that their checkpoint had, without added embeddings.
+  virtual StateDict published_state();
 
   virtual int64_t hidden_size() const = 0;
   virtual int64_t max_length() const = 0;

@@ -23,13 +23,15 @@ bool LinearImpl::runs_on_onednn(const Tensor& x) const {
 }
 
 Tensor LinearImpl::forward(const Tensor& x) {
-  if (runs_on_onednn(x)) return onednn_linear(x, weight, bias);
-  return at::linear(x, weight, bias);
+  const Tensor y = runs_on_onednn(x) ? onednn_linear(x, weight, bias) : at::linear(x, weight, bias);
+  if (!low_rank.is_active()) return y;
+  return low_rank.add(
+      y, [&](const LowRank& entry) { return at::linear(at::linear(x, entry.down), entry.up); });
 }
 
 Tensor LinearImpl::forward_gelu(const Tensor& x) {
-  if (runs_on_onednn(x)) return onednn_linear(x, weight, bias, /*gelu=*/true);
-  return at::gelu(at::linear(x, weight, bias));
+  const bool fusible = runs_on_onednn(x) && !low_rank.is_active();
+  return fusible ? onednn_linear(x, weight, bias, /*gelu=*/true) : at::gelu(forward(x));
 }
 
 Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel_size,
@@ -41,6 +43,16 @@ Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel
 }
 
 Tensor Conv2dImpl::forward(const Tensor& x) {
+  const Tensor y = convolve(x);
+  if (!low_rank.is_active()) return y;
+  return low_rank.add(y, [&](const LowRank& entry) {
+    const Tensor down =
+        at::conv2d(x, entry.down, {}, {stride_, stride_}, {padding_, padding_});  // [N, rank, H, W]
+    return at::conv2d(down, entry.up);
+  });
+}
+
+Tensor Conv2dImpl::convolve(const Tensor& x) {
   if (onednn_serves(x, weight, bias)) {
     return onednn_conv2d(x, packed_weight_.get(weight), bias, stride_, padding_);
   }

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 
+#include "nn/low_rank.h"
 #include "nn/onednn.h"
 
 namespace latentray::nn {
@@ -26,6 +27,7 @@ class LinearImpl : public torch::nn::Module {
 
   Tensor weight;  // [out, in]
   Tensor bias;    // [out], undefined without bias
+  LowRankStack low_rank;
 
  private:
   bool runs_on_onednn(const Tensor& x) const;
@@ -41,8 +43,11 @@ class Conv2dImpl : public torch::nn::Module {
 
   Tensor weight;  // [out, in, k, k]
   Tensor bias;    // [out], undefined without bias
+  LowRankStack low_rank;
 
  private:
+  Tensor convolve(const Tensor& x);
+
   int64_t stride_;
   int64_t padding_;
   PackedConvWeight packed_weight_;

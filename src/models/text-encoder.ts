@@ -99,6 +99,11 @@ export class TextEncoder {
     return new TextEncoder(handle, folder, { tokenizer, folder: tokenizerFolder });
   }
 
+  /** @internal */
+  get handle(): TextEncoderHandle {
+    return this.#handle;
+  }
+
   /** The published config.json. */
   get config(): Readonly<Record<string, unknown>> {
     return this.#folder.config;

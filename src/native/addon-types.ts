@@ -120,6 +120,9 @@ export interface DenoisingInputs {
   latents: TensorHandle | null;
 }
 
+/** A model with LoRA adapters, and which part of a file is for it. */
+export type LoraTarget = [handle: UNetHandle | TextEncoderHandle, part: 'unet' | 'textEncoder'];
+
 export interface Pieces {
   slicing: boolean;
   tileSize: number | null;
@@ -222,6 +225,14 @@ export interface Addon {
     token: Token,
   ): Promise<TensorHandle>;
   textProjectionParameters(projection: TextProjectionHandle): Record<string, TensorHandle>;
+
+  addLora(...request: [...LoraTarget, path: string, name: string, token: Token]): Promise<number>;
+  setLoraScales(
+    ...request: [...LoraTarget, scales: Record<string, number>, token: Token]
+  ): Promise<number>;
+  removeLora(...request: [...LoraTarget, name: string, token: Token]): Promise<number>;
+  fuseLora(...request: [...LoraTarget, token: Token]): Promise<number>;
+  unfuseLora(...request: [...LoraTarget, token: Token]): Promise<number>;
 
   loadUNet(source: ModelSource, token: Token): Promise<UNetHandle>;
   unetSave(unet: UNetHandle, path: string, dtype: DType | null, token: Token): Promise<void>;

@@ -1,0 +1,151 @@
+#include "models/lora.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "core/error.h"
+#include "nn/layers.h"
+
+namespace latentray {
+
+namespace {
+
+// A layer that can be adapted.
+struct Target {
+  at::Tensor* weight;
+  nn::LowRankStack* stack;
+};
+
+std::optional<Target> target_of(torch::nn::Module& module) {
+  if (auto* linear = dynamic_cast<nn::LinearImpl*>(&module)) {
+    return Target{&linear->weight, &linear->low_rank};
+  }
+  if (auto* conv = dynamic_cast<nn::Conv2dImpl*>(&module)) {
+    return Target{&conv->weight, &conv->low_rank};
+  }
+  return std::nullopt;
+}
+
+void for_each_target(torch::nn::Module& model, const std::function<void(const Target&)>& visit) {
+  for (const auto& module : model.modules(/*include_self=*/false)) {
+    if (const auto target = target_of(*module)) visit(*target);
+  }
+}
+
+bool is_fused(torch::nn::Module& model) {
+  bool fused = false;
+  for_each_target(model, [&](const Target& target) { fused |= target.stack->is_fused(); });
+  return fused;
+}
+
+void refuse_fused(torch::nn::Module& model) {
+  LATENTRAY_CHECK(!is_fused(model), "ERR_INVALID_ARG",
+                  "LoRA: expected adapters beside the weights, found them fused. Unfuse first");
+}
+
+void refuse_known_name(torch::nn::Module& model, const std::string& name) {
+  for_each_target(model, [&](const Target& target) {
+    for (const nn::LowRank& entry : target.stack->entries()) {
+      LATENTRAY_CHECK(entry.name != name, "ERR_INVALID_ARG", "LoRA: there is an adapter '", name,
+                      "' already. Give this one another name");
+    }
+  });
+}
+
+std::string with_underscores(std::string name) {
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+}
+
+// Every layer under its names: with points, with underscores, and without transformers' prefix.
+std::map<std::string, Target> targets_of(torch::nn::Module& model) {
+  constexpr std::string_view kPrefix = "text_model.";
+  std::map<std::string, Target> targets;
+  for (const auto& item : model.named_modules("", /*include_self=*/false)) {
+    const auto target = target_of(*item.value());
+    if (!target) continue;
+    const std::string& name = item.key();
+    targets.emplace(name, *target);
+    targets.emplace(with_underscores(name), *target);
+    if (name.starts_with(kPrefix)) targets.emplace(name.substr(kPrefix.size()), *target);
+  }
+  return targets;
+}
+
+// A file may leave out that a projection is a 1×1 convolution, and may say so of a linear layer.
+at::Tensor of_dimensions(const at::Tensor& matrix, int64_t dimensions) {
+  if (matrix.dim() == 2 && dimensions == 4) return matrix.unsqueeze(2).unsqueeze(3);
+  const bool is_projection = matrix.dim() == 4 && matrix.size(2) == 1 && matrix.size(3) == 1;
+  return dimensions == 2 && is_projection ? matrix.flatten(1) : matrix;
+}
+
+nn::LowRank low_rank_for(const at::Tensor& weight, const std::string& name,
+                         const LoraLayer& layer) {
+  nn::LowRank entry{name, of_dimensions(layer.down, weight.dim()),
+                    of_dimensions(layer.up, weight.dim()), 1, 1};
+  const bool fits = entry.down.dim() == weight.dim() && entry.up.dim() == weight.dim() &&
+                    entry.up.size(1) == entry.down.size(0) && entry.up.size(0) == weight.size(0) &&
+                    entry.down.size(0) > 0 &&
+                    entry.down.sizes().slice(1) == weight.sizes().slice(1) &&
+                    entry.up[0][0].numel() == 1;
+  if (!fits) {
+    throw Error("ERR_WEIGHTS_SHAPE",
+                c10::str(layer.key, ": expected matrices for a weight of ", weight.sizes(),
+                         ", found ", layer.up.sizes(), " and ", layer.down.sizes()),
+                {{"key", layer.key}});
+  }
+  entry.ratio = layer.alpha / static_cast<double>(entry.down.size(0));
+  entry.down = entry.down.to(weight.options());
+  entry.up = entry.up.to(weight.options());
+  return entry;
+}
+
+}  // namespace
+
+int64_t add_lora(torch::nn::Module& model, const std::string& name,
+                 const std::map<std::string, LoraLayer>& layers) {
+  refuse_fused(model);
+  refuse_known_name(model, name);
+  const auto targets = targets_of(model);
+  std::vector<std::pair<Target, nn::LowRank>> additions;
+  for (const auto& [module, layer] : layers) {
+    const auto target = targets.find(module);
+    if (target == targets.end()) {
+      throw Error("ERR_WEIGHTS_UNEXPECTED_KEY",
+                  "LoRA: the model has no layer for '" + layer.key + "'. Is it for this model?",
+                  {{"key", layer.key}});
+    }
+    additions.emplace_back(target->second, low_rank_for(*target->second.weight, name, layer));
+  }
+  for (auto& [target, entry] : additions) target.stack->push(std::move(entry));
+  return static_cast<int64_t>(additions.size());
+}
+
+void set_lora_scales(torch::nn::Module& model, const std::map<std::string, double>& scales) {
+  refuse_fused(model);
+  for_each_target(model, [&](const Target& target) {
+    for (nn::LowRank& entry : target.stack->entries()) {
+      const auto scale = scales.find(entry.name);
+      entry.scale = scale == scales.end() ? 0 : scale->second;
+    }
+  });
+}
+
+void remove_lora(torch::nn::Module& model, const std::string& name) {
+  refuse_fused(model);
+  for_each_target(model, [&](const Target& target) { target.stack->remove(name); });
+}
+
+void fuse_lora(torch::nn::Module& model) {
+  for_each_target(model, [](const Target& target) { target.stack->fuse(*target.weight); });
+}
+
+void unfuse_lora(torch::nn::Module& model) {
+  for_each_target(model, [](const Target& target) { target.stack->unfuse(*target.weight); });
+}
+
+}  // namespace latentray

@@ -2,12 +2,15 @@
 #include <napi.h>
 
 #include "autoencoder.h"
+#include "controlnet.h"
 #include "core/build_info.h"
 #include "denoising_loop.h"
 #include "devices.h"
 #include "environment.h"
+#include "inpainting.h"
 #include "job.h"
 #include "metrics.h"
+#include "noise_predictor.h"
 #include "noise_source.h"
 #include "scheduler.h"
 #include "tensor.h"
@@ -47,6 +50,9 @@ Napi::Object initialize_module(Napi::Env env, Napi::Object exports) {
   UNetObject::export_functions(env, exports);
   AutoencoderObject::export_functions(env, exports);
   SchedulerObject::export_functions(env, exports);
+  ControlNetObject::export_functions(env, exports);
+  NoisePredictorObject::export_functions(env, exports);
+  export_inpainting(env, exports);
   DenoisingRunObject::export_functions(env, exports);
   export_metrics(env, exports);
   return exports;

@@ -1,4 +1,5 @@
 /** The public surface of latentray, and nothing else. */
+export type { CustomScheduler } from './custom-scheduler.js';
 export {
   cudaIsAvailable,
   type DeviceInfo,
@@ -17,6 +18,7 @@ export { Image, type ImageFormat, type ImageInit, readProvenance } from './image
 export type { Provenance } from './image/provenance.js';
 export * as metrics from './metrics/index.js';
 export { Autoencoder, type Encoded, type PieceOptions } from './models/autoencoder.js';
+export { ControlNet, type ControlNetInputs, type ControlResiduals } from './models/controlnet.js';
 export type { ModelOptions } from './models/model-folder.js';
 export {
   type EncodeTextOptions,
@@ -28,11 +30,27 @@ export {
 export { UNet, type UNetInputs } from './models/unet.js';
 export type { JobOptions } from './native/addon.js';
 export { NoiseSource } from './noise-source.js';
-export type { GenerateOptions, Progress, StepEvent } from './pipeline/generate-options.js';
-export { type Generated, Pipeline, type PipelineOptions } from './pipeline/pipeline.js';
+export type {
+  ControlOptions,
+  DiffusionOptions,
+  GenerateOptions,
+  Progress,
+  StepEvent,
+} from './pipeline/generate-options.js';
+export type { ImageToImageOptions } from './pipeline/image-to-image.js';
+export type { InpaintOptions } from './pipeline/inpaint.js';
+export type { ImageInput } from './pipeline/input-images.js';
+export { Pipeline, type PipelineOptions } from './pipeline/pipeline.js';
 export type { Truncation } from './pipeline/prompt-embeddings.js';
 export { type ReconstructOptions, reconstruct } from './pipeline/reconstruct.js';
-export { Scheduler, type SchedulerConfig } from './scheduler.js';
+export type { Generated } from './pipeline/run.js';
+export type { SafetyChecker } from './pipeline/safety-checker.js';
+export {
+  Scheduler,
+  type SchedulerConfig,
+  type SchedulerStepOptions,
+  type Steps,
+} from './scheduler.js';
 export { type DType, Tensor, type TensorOptions, type TypedArray } from './tensor.js';
 export { loadTensors, saveTensors, type TensorFile } from './tensor-files.js';
 export { type LoadTokenizerOptions, loadTokenizer } from './tokenizers/load-tokenizer.js';

@@ -40,7 +40,21 @@ export interface TextEncoderHandle extends ModelHandle {
 }
 
 export interface UNetHandle extends ModelHandle {
-  readonly options: { inChannels: number; outChannels: number; crossAttentionDim: number };
+  readonly options: {
+    inChannels: number;
+    outChannels: number;
+    crossAttentionDim: number;
+    timeCondProjDim: number | null;
+  };
+}
+
+export interface ControlNetHandle extends ModelHandle {
+  readonly options: {
+    inChannels: number;
+    crossAttentionDim: number;
+    conditioningChannels: number;
+    downscale: number;
+  };
 }
 
 export interface AutoencoderHandle extends ModelHandle {
@@ -62,7 +76,19 @@ export interface SchedulerHandle extends Disposable {
   readonly initNoiseSigma: number;
   readonly order: number;
   readonly config: string;
-  setTimesteps(steps: number | { timesteps: number[] } | { sigmas: number[] }): void;
+  setTimesteps(steps: StepChoice): void;
+}
+
+export type StepChoice = number | { timesteps: number[] } | { sigmas: number[] };
+
+export interface NoisePredictorHandle extends Disposable {
+  predict(
+    sample: TensorHandle,
+    timestep: number,
+    step: number,
+    steps: number,
+    token?: CancelToken,
+  ): Promise<TensorHandle>;
 }
 
 export interface DenoisingRunHandle extends Disposable {
@@ -88,19 +114,43 @@ export interface TextEncoderOutput {
   skipped?: TensorHandle;
 }
 
-export interface DenoisingInputs {
+export interface ControlResidualHandles {
+  down: TensorHandle[];
+  mid: TensorHandle;
+}
+
+export interface UNetConditions {
+  encoderAttentionMask: TensorHandle | null;
+  timestepCond: TensorHandle | null;
+  controlResiduals: ControlResidualHandles | null;
+}
+
+export interface NoiseConditions {
   promptEmbeddings: TensorHandle;
   promptMask: TensorHandle | null;
   negativePromptEmbeddings: TensorHandle | null;
   negativePromptMask: TensorHandle | null;
   guidanceScale: number;
   guidanceRescale: number;
-  eta: number;
-  steps: number;
-  seeds: bigint[];
-  height: number;
-  width: number;
+  guidanceInterval: { start: number; end: number };
+  extraChannels: TensorHandle | null;
+  controls: {
+    model: ControlNetHandle;
+    image: TensorHandle;
+    scale: number;
+    start: number;
+    end: number;
+  }[];
+}
+
+export interface DenoisingInputs {
+  noise: TensorHandle;
+  imageLatents: TensorHandle | null;
   latents: TensorHandle | null;
+  known: { mask: TensorHandle; imageLatents: TensorHandle } | null;
+  startStep: number;
+  eta: number;
+  noiseSource: NoiseSourceHandle;
 }
 
 export interface Pieces {
@@ -172,9 +222,21 @@ export interface Addon {
     sample: TensorHandle,
     timesteps: readonly number[],
     encoderHiddenStates: TensorHandle,
-    encoderAttentionMask: TensorHandle | null,
+    conditions: UNetConditions,
     token: Token,
   ): Promise<TensorHandle>;
+
+  loadControlNet(source: ModelSource, token: Token): Promise<ControlNetHandle>;
+  controlNetForward(
+    controlNet: ControlNetHandle,
+    sample: TensorHandle,
+    timesteps: readonly number[],
+    encoderHiddenStates: TensorHandle,
+    image: TensorHandle,
+    scale: number,
+    encoderAttentionMask: TensorHandle | null,
+    token: Token,
+  ): Promise<ControlResidualHandles>;
 
   loadAutoencoder(source: ModelSource, token: Token): Promise<AutoencoderHandle>;
   loadTaesd(source: ModelSource, token: Token): Promise<AutoencoderHandle>;
@@ -194,6 +256,7 @@ export interface Addon {
   pixelsToUnitRange(pixels: TensorHandle, token: Token): Promise<TensorHandle>;
   pixelsToBytes(pixels: TensorHandle, token: Token): Promise<TensorHandle>;
   pixelsToGreyBytes(pixels: TensorHandle, token: Token): Promise<TensorHandle>;
+  pixelsFromUnitRange(pixels: TensorHandle, token: Token): Promise<TensorHandle>;
   bytesToPixels(bytes: TensorHandle, token: Token): Promise<TensorHandle>;
   scaleLatents(
     autoencoder: AutoencoderHandle,
@@ -238,12 +301,24 @@ export interface Addon {
     token: Token,
   ): Promise<TensorHandle>;
 
-  startDenoising(
+  createNoisePredictor(
     unet: UNetHandle,
+    conditions: NoiseConditions,
+    token: Token,
+  ): Promise<NoisePredictorHandle>;
+  startDenoising(
+    predictor: NoisePredictorHandle,
     scheduler: SchedulerHandle,
+    steps: StepChoice,
     inputs: DenoisingInputs,
     token: Token,
   ): Promise<DenoisingRunHandle>;
+  prepareMask(
+    pixels: TensorHandle,
+    mask: TensorHandle,
+    downscale: number,
+    token: Token,
+  ): Promise<{ pixels: TensorHandle; latents: TensorHandle; maskedPixels: TensorHandle }>;
 
   imageSimilarity(
     metric: 'rmse' | 'psnr' | 'ssim' | 'msSsim',

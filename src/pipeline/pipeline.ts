@@ -1,27 +1,21 @@
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { LatentrayError } from '../errors.js';
 import type { Image } from '../image/image.js';
 import { Autoencoder } from '../models/autoencoder.js';
+import { ControlNet } from '../models/controlnet.js';
 import { exists, type ModelOptions, readJsonObject } from '../models/model-folder.js';
 import { TextEncoder } from '../models/text-encoder.js';
 import { UNet } from '../models/unet.js';
-import { addon, runJob } from '../native/addon.js';
-import { toSeed } from '../noise-source.js';
-import { parseOptions } from '../parse-options.js';
 import { Scheduler, type SchedulerConfig } from '../scheduler.js';
-import { handleOf, Tensor } from '../tensor.js';
-import { denoise } from './denoise.js';
-import {
-  type GenerateOptions,
-  generateOptions,
-  type ParsedGenerateOptions,
-  type Progress,
-} from './generate-options.js';
-import { bytesToImages, madeHere } from './images.js';
+import type { GenerateOptions } from './generate-options.js';
+import { type ImageToImageOptions, imageToImage } from './image-to-image.js';
+import { type InpaintOptions, inpaint } from './inpaint.js';
 import { modelDigest } from './model-digest.js';
-import { embedPrompts, promptsOf, spread, type Truncation } from './prompt-embeddings.js';
+import { checkParts, chooseScheduler, type PipelineParts } from './parts.js';
 import { type ReconstructOptions, reconstruct } from './reconstruct.js';
+import type { Generated } from './run.js';
+import type { SafetyChecker } from './safety-checker.js';
+import { textToImage } from './text-to-image.js';
 
 /** How a pipeline is loaded; parts that are given replace the folder's. */
 export interface PipelineOptions extends ModelOptions {
@@ -30,42 +24,32 @@ export interface PipelineOptions extends ModelOptions {
   readonly vae?: string | Autoencoder;
   /** A name that takes over the folder's config, a config, or a scheduler. */
   readonly scheduler?: string | SchedulerConfig | Scheduler;
+  /** What `control` steers the U-Net with: a folder, a ControlNet, or several. */
+  readonly controlNet?: string | ControlNet | readonly (string | ControlNet)[];
+  /** Looks at every image before it is returned. @default none: nothing is checked */
+  readonly safetyChecker?: SafetyChecker;
 }
 
-/** What {@link Pipeline.generate} made. */
-export interface Generated {
-  /** One an image where `output` is `'image'`. Each says that it is synthetic and how it was made. */
-  readonly images: readonly Image[];
-  /** [N, 3, H, W] in [0, 1] where `output` is `'pixels'`. */
-  readonly pixels: Tensor | undefined;
-  /** [N, C, h, w], as the U-Net sees them. */
-  readonly latents: Tensor;
-  /** One for the whole batch, or one an image: `seed: seeds` makes the same images again. */
-  readonly seeds: readonly bigint[];
-  /** Prompts that were longer than the text encoder takes, with what was cut. */
-  readonly truncated: readonly Truncation[];
-}
-
-interface Parts {
+/**
+ * Texts, or images and texts, to images: a text encoder, a U-Net, an autoencoder and a scheduler, as diffusers
+ * saves them.
+ */
+export class Pipeline implements PipelineParts {
   readonly textEncoder: TextEncoder;
   readonly unet: UNet;
   readonly vae: Autoencoder;
   readonly scheduler: Scheduler;
-}
-
-/** Text to image: a text encoder, a U-Net, an autoencoder and a scheduler, as diffusers saves them. */
-export class Pipeline {
-  readonly textEncoder: TextEncoder;
-  readonly unet: UNet;
-  readonly vae: Autoencoder;
-  readonly scheduler: Scheduler;
+  readonly controlNets: readonly ControlNet[];
+  readonly safetyChecker: SafetyChecker | undefined;
   #digest: Promise<string> | undefined;
 
-  private constructor(parts: Parts) {
+  private constructor(parts: PipelineParts) {
     this.textEncoder = parts.textEncoder;
     this.unet = parts.unet;
     this.vae = parts.vae;
     this.scheduler = parts.scheduler;
+    this.controlNets = parts.controlNets;
+    this.safetyChecker = parts.safetyChecker;
   }
 
   /**
@@ -78,17 +62,24 @@ export class Pipeline {
     await checkIndex(path, options);
     const { device, dtype, signal } = options;
     const model = { device, dtype, signal };
-    const [textEncoder, unet, vae, scheduler] = await Promise.all([
+    const [textEncoder, unet, vae, scheduler, controlNets] = await Promise.all([
       part(options.textEncoder, join(path, 'text_encoder'), (folder) =>
         TextEncoder.load(folder, model),
       ),
       part(options.unet, join(path, 'unet'), (folder) => UNet.load(folder, model)),
       part(options.vae, join(path, 'vae'), (folder) => Autoencoder.load(folder, model)),
       Scheduler.load(join(path, 'scheduler')),
+      Promise.all(
+        [options.controlNet ?? []]
+          .flat()
+          .map((given) => part(given, '', (folder) => ControlNet.load(folder, model))),
+      ),
     ]);
     const chosen = chooseScheduler(scheduler, options.scheduler);
-    checkWidths(textEncoder, unet, vae);
-    return new Pipeline({ textEncoder, unet, vae, scheduler: chosen });
+    const { safetyChecker } = options;
+    const parts = { textEncoder, unet, vae, scheduler: chosen, controlNets, safetyChecker };
+    checkParts(parts);
+    return new Pipeline(parts);
   }
 
   /** What identifies the model: a SHA-256 over its weight files, read once. */
@@ -106,44 +97,29 @@ export class Pipeline {
    * @throws `ERR_INVALID_ARG`, `ERR_SHAPE`; the signal's reason, within a step; whatever `onStep` throws.
    * The pipeline stays usable after each of them.
    */
-  async generate(options: GenerateOptions): Promise<Generated> {
-    const parsed = parseOptions(generateOptions, options, 'generate');
-    const startedAt = performance.now();
-    const progress = progressReporter(parsed.onProgress, startedAt);
-    const size = this.#size(parsed);
-    const prompts = promptsOf(parsed);
-    const seeds = seedsOf(parsed, prompts.length * parsed.imagesPerPrompt);
-    const scheduler = chooseScheduler(this.scheduler, parsed.scheduler);
+  generate(options: GenerateOptions): Promise<Generated> {
+    return textToImage(this, options);
+  }
 
-    progress('encode', 0, 1);
-    const embeddings = await embedPrompts(this.textEncoder, parsed);
-    progress('encode', 1, 1);
-    const { downscale } = this.vae;
-    const latents = await denoise(
-      {
-        unet: this.unet,
-        scheduler,
-        embeddings,
-        seeds,
-        height: size.height / downscale,
-        width: size.width / downscale,
-        startedAt,
-      },
-      parsed,
-    );
-    const { truncated } = embeddings;
-    const made = { images: [], pixels: undefined, latents, seeds, truncated };
-    if (parsed.output === 'latents') return made;
+  /**
+   * Changes images as texts say, as diffusers' image-to-image pipeline does: the image is noised as far as
+   * `strength` says and denoised from there. Several seeds give variations of one image.
+   *
+   * @throws As {@link Pipeline.generate}; `ERR_SHAPE` for sizes that do not suit the autoencoder,
+   * `ERR_NON_FINITE` for pixels that are not numbers.
+   */
+  imageToImage(options: ImageToImageOptions): Promise<Generated> {
+    return imageToImage(this, options);
+  }
 
-    progress('decode', 0, 1);
-    const decoded = await this.#decode(latents, parsed);
-    progress('decode', 1, 1);
-    if (parsed.output === 'pixels') return { ...made, pixels: decoded };
-    const images = bytesToImages(
-      decoded,
-      await this.#provenance(parsed, prompts, seeds, scheduler),
-    );
-    return { ...made, images };
+  /**
+   * Paints the white part of a mask anew, as diffusers' inpainting pipeline does: with the U-Net of an
+   * inpainting model (9 channels), or with any other by keeping the rest at the image's latents.
+   *
+   * @throws As {@link Pipeline.imageToImage}.
+   */
+  inpaint(options: InpaintOptions): Promise<Generated> {
+    return inpaint(this, options);
   }
 
   /** Images through the autoencoder and back; see {@link reconstruct}. */
@@ -157,62 +133,11 @@ export class Pipeline {
     this.unet.dispose();
     this.vae.dispose();
     this.scheduler.dispose();
+    for (const controlNet of this.controlNets) controlNet.dispose();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
-  }
-
-  #size({ width, height }: ParsedGenerateOptions): { width: number; height: number } {
-    const { downscale } = this.vae;
-    const trained = Number(this.unet.config.sample_size ?? 64) * downscale;
-    const size = { width: width ?? trained, height: height ?? trained };
-    for (const [side, pixels] of Object.entries(size)) {
-      if (pixels % downscale === 0) continue;
-      throw new LatentrayError(
-        'ERR_INVALID_ARG',
-        `${side}: expected a multiple of ${downscale}, received ${pixels}`,
-      );
-    }
-    return size;
-  }
-
-  async #decode(latents: Tensor, options: ParsedGenerateOptions): Promise<Tensor> {
-    const { slicing, tiling, signal, output } = options;
-    using pixels = await this.vae.decodeScaled(latents, { slicing, tiling, signal });
-    const convert = output === 'pixels' ? addon().pixelsToUnitRange : addon().pixelsToBytes;
-    return new Tensor(await runJob(signal, (token) => convert(handleOf(pixels), token)));
-  }
-
-  async #provenance(
-    options: ParsedGenerateOptions,
-    prompts: readonly string[],
-    seeds: readonly bigint[],
-    scheduler: Scheduler,
-  ) {
-    const negatives = spread(options.negativePrompt, prompts.length);
-    const digest = await this.digest();
-    const settings = {
-      scheduler: scheduler.config._class_name,
-      steps: options.steps,
-      guidanceScale: options.guidanceScale,
-      guidanceRescale: options.guidanceRescale,
-      eta: options.eta,
-      clipSkip: options.clipSkip,
-      dtype: this.unet.dtype,
-      device: this.unet.device,
-    };
-    return (index: number) => {
-      const row = Math.floor(index / options.imagesPerPrompt);
-      return madeHere({
-        modelDigest: digest,
-        prompt: prompts[row] ?? '',
-        negativePrompt: negatives[row] ?? '',
-        seed: seeds[seeds.length === 1 ? 0 : index] ?? 0n,
-        // One seed draws a whole batch: the image's place in it belongs to the recipe.
-        settings: { ...settings, batchIndex: index, batchSeeds: seeds.length },
-      });
-    };
   }
 }
 
@@ -222,15 +147,6 @@ async function part<T extends object>(
   load: (path: string) => Promise<T>,
 ): Promise<T> {
   return typeof given === 'object' ? given : load(given ?? folder);
-}
-
-function chooseScheduler(
-  own: Scheduler,
-  wanted: string | SchedulerConfig | Scheduler | undefined,
-): Scheduler {
-  if (wanted === undefined) return own;
-  if (wanted instanceof Scheduler) return wanted;
-  return typeof wanted === 'string' ? own.as(wanted) : Scheduler.create(wanted);
 }
 
 /** Reads model_index.json, where there is one, so that another kind of pipeline is named as such. */
@@ -252,41 +168,4 @@ async function checkIndex(path: string, options: PipelineOptions): Promise<void>
     `${indexPath}: _class_name: expected StableDiffusionPipeline, found ${name}`,
     { path: indexPath },
   );
-}
-
-function checkWidths(textEncoder: TextEncoder, unet: UNet, vae: Autoencoder): void {
-  if (textEncoder.hiddenSize !== unet.crossAttentionDim) {
-    throw new LatentrayError(
-      'ERR_CONFIG_INVALID',
-      `the text encoder's states are ${textEncoder.hiddenSize} wide, the U-Net attends to ` +
-        `${unet.crossAttentionDim} (cross_attention_dim): they do not go together`,
-    );
-  }
-  if (vae.latentChannels !== unet.inChannels) {
-    throw new LatentrayError(
-      'ERR_CONFIG_INVALID',
-      `the autoencoder has ${vae.latentChannels} latent channels, the U-Net takes ` +
-        `${unet.inChannels} (in_channels): they do not go together`,
-    );
-  }
-}
-
-function seedsOf({ seed }: ParsedGenerateOptions, count: number): bigint[] {
-  if (seed === undefined) {
-    return Array.from({ length: count }, () => BigInt(randomBytes(4).readUInt32LE()));
-  }
-  if (!Array.isArray(seed)) return [toSeed(seed)];
-  if (seed.length === count || seed.length === 1) return seed.map(toSeed);
-  throw new LatentrayError(
-    'ERR_INVALID_ARG',
-    `seed: expected one, or ${count} (one an image), received ${seed.length}`,
-  );
-}
-
-function progressReporter(
-  onProgress: ((progress: Progress) => void) | undefined,
-  startedAt: number,
-) {
-  return (stage: Progress['stage'], step: number, steps: number) =>
-    onProgress?.({ stage, step, steps, elapsedMs: performance.now() - startedAt });
 }

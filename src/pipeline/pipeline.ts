@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { LatentrayError } from '../errors.js';
+import { invalidArgument, LatentrayError } from '../errors.js';
 import type { Image } from '../image/image.js';
 import { Autoencoder } from '../models/autoencoder.js';
 import { ControlNet } from '../models/controlnet.js';
@@ -60,6 +60,10 @@ export class Pipeline implements PipelineParts {
    */
   static async load(path: string, options: PipelineOptions = {}): Promise<Pipeline> {
     await checkIndex(path, options);
+    const { safetyChecker } = options;
+    if (safetyChecker !== undefined && typeof safetyChecker !== 'function') {
+      throw invalidArgument('safetyChecker', 'a function', safetyChecker);
+    }
     const { device, dtype, signal } = options;
     const model = { device, dtype, signal };
     const [textEncoder, unet, vae, scheduler, controlNets] = await Promise.all([
@@ -76,7 +80,6 @@ export class Pipeline implements PipelineParts {
       ),
     ]);
     const chosen = chooseScheduler(scheduler, options.scheduler);
-    const { safetyChecker } = options;
     const parts = { textEncoder, unet, vae, scheduler: chosen, controlNets, safetyChecker };
     checkParts(parts);
     return new Pipeline(parts);

@@ -12,6 +12,7 @@
 #include "metrics.h"
 #include "noise_predictor.h"
 #include "noise_source.h"
+#include "safety_checker.h"
 #include "scheduler.h"
 #include "tensor.h"
 #include "text_encoder.h"
@@ -51,6 +52,7 @@ Napi::Object initialize_module(Napi::Env env, Napi::Object exports) {
   AutoencoderObject::export_functions(env, exports);
   SchedulerObject::export_functions(env, exports);
   ControlNetObject::export_functions(env, exports);
+  SafetyCheckerObject::export_functions(env, exports);
   NoisePredictorObject::export_functions(env, exports);
   export_inpainting(env, exports);
   DenoisingRunObject::export_functions(env, exports);

@@ -15,9 +15,11 @@ import struct
 from pathlib import Path
 
 import diffusers
+import PIL.Image
 import torch
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker, cosine_distance
 from safetensors.torch import save
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 PROMPTS = [
     "A chest radiograph without findings",
@@ -464,6 +466,47 @@ def control_cases(pipeline, folder):
     write_case(folder / "pipeline.safetensors", tensors, **settings, **scheduler_settings(scheduler))
 
 
+def safety_case(folder):
+    """Thresholds are set so that special care decides about one image, and a concept alone about another."""
+    config = CLIPConfig(
+        vision_config=dict(
+            hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8
+        ),
+        projection_dim=8,
+    )
+    checker = StableDiffusionSafetyChecker(config)
+    apply_recipe(checker, 700_000)
+    processor = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    fitting = (torch.rand([3, 32, 32, 3], generator=generator(22)) * 255).byte()
+    fitting[1] //= 4
+    fitting[2, :16] = 255
+    wide = (torch.rand([48, 64, 3], generator=generator(23)) * 255).byte()
+    images = [PIL.Image.fromarray(image.numpy()) for image in [*fitting, wide]]
+    pixels = processor(images, return_tensors="pt").pixel_values
+    embeddings = checker.visual_projection(checker.vision_model(pixels)[1])
+    special = cosine_distance(embeddings, checker.special_care_embeds)
+    plain = cosine_distance(embeddings, checker.concept_embeds)
+    careful = int(special[:, 0].argmax())
+    leaders = plain.argmax(0)
+    other = next(int(image) for image in leaders if image != careful)
+    checker.special_care_embeds_weights.copy_(special.max(0).values + 0.05)
+    checker.special_care_embeds_weights[0] = special[careful, 0] - 0.005
+    checker.concept_embeds_weights.copy_(plain.max(0).values + 0.05)
+    for image, margin in [(careful, 0.005), (other, -0.02)]:
+        concept = int((leaders == image).nonzero()[0])
+        checker.concept_embeds_weights[concept] = plain[image, concept] + margin
+    _, flagged = checker(pixels, [torch.zeros(1) for _ in images])
+    assert sum(flagged) == 2
+    care = (special - checker.special_care_embeds_weights > 0).any(1, keepdim=True)
+    scores = (plain - checker.concept_embeds_weights + 0.01 * care).mul(1000).round() / 1000
+    published = {
+        key.replace("vision_model.", "vision_model.vision_model.", 1): value for key, value in checker.state_dict().items()
+    }
+    write_case(folder / "model/model.safetensors", published)
+    config.to_json_file(folder / "model/config.json")
+    write_case(folder / "scores.safetensors", dict(fitting=fitting, wide=wide, scores=scores), flagged=flagged)
+
+
 def tiny_autoencoder_case(folder):
     vae = diffusers.AutoencoderTiny(
         encoder_block_out_channels=(8, 8, 8, 8),
@@ -516,6 +559,7 @@ def main():
             variant_cases(pipeline, out)
             control_cases(pipeline, out / "recipe-controlnet")
     tiny_autoencoder_case(out / "recipe-taesd")
+    safety_case(out / "safety-checker")
     noise_case(out / "noise.safetensors")
     broken_files(out / "formats")
 

@@ -20,6 +20,7 @@ export * as metrics from './metrics/index.js';
 export { Autoencoder, type Encoded, type PieceOptions } from './models/autoencoder.js';
 export { ControlNet, type ControlNetInputs, type ControlResiduals } from './models/controlnet.js';
 export type { ModelOptions } from './models/model-folder.js';
+export { SafetyChecker } from './models/safety-checker.js';
 export {
   type EncodeTextOptions,
   TextEncoder,
@@ -44,7 +45,7 @@ export { Pipeline, type PipelineOptions } from './pipeline/pipeline.js';
 export type { Truncation } from './pipeline/prompt-embeddings.js';
 export { type ReconstructOptions, reconstruct } from './pipeline/reconstruct.js';
 export type { Generated } from './pipeline/run.js';
-export type { SafetyChecker } from './pipeline/safety-checker.js';
+export type { SafetyCheck } from './pipeline/safety-check.js';
 export {
   Scheduler,
   type SchedulerConfig,

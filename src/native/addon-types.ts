@@ -68,6 +68,8 @@ export interface AutoencoderHandle extends ModelHandle {
   };
 }
 
+export type SafetyCheckerHandle = ModelHandle;
+
 export type NoiseSourceHandle = Disposable;
 
 export interface SchedulerHandle extends Disposable {
@@ -298,6 +300,13 @@ export interface Addon {
     sample: TensorHandle,
     noise: TensorHandle,
     timesteps: readonly number[],
+    token: Token,
+  ): Promise<TensorHandle>;
+
+  loadSafetyChecker(source: ModelSource, token: Token): Promise<SafetyCheckerHandle>;
+  safetyCheckerScores(
+    checker: SafetyCheckerHandle,
+    bytes: TensorHandle,
     token: Token,
   ): Promise<TensorHandle>;
 

@@ -3,10 +3,11 @@ import { isCustomScheduler } from '../custom-scheduler.js';
 import { LatentrayError } from '../errors.js';
 import type { Autoencoder } from '../models/autoencoder.js';
 import type { ControlNet } from '../models/controlnet.js';
+import type { SafetyChecker } from '../models/safety-checker.js';
 import type { TextEncoder } from '../models/text-encoder.js';
 import type { UNet } from '../models/unet.js';
 import { Scheduler, type SchedulerConfig } from '../scheduler.js';
-import type { SafetyChecker } from './safety-checker.js';
+import type { SafetyCheck } from './safety-check.js';
 
 /** The models that a run is made with. */
 export interface PipelineParts {
@@ -15,7 +16,7 @@ export interface PipelineParts {
   readonly vae: Autoencoder;
   readonly scheduler: Scheduler;
   readonly controlNets: readonly ControlNet[];
-  readonly safetyChecker: SafetyChecker | undefined;
+  readonly safetyChecker: SafetyChecker | SafetyCheck | undefined;
 }
 
 /** Parts with what identifies them. */

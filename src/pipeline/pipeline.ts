@@ -4,6 +4,7 @@ import type { Image } from '../image/image.js';
 import { Autoencoder } from '../models/autoencoder.js';
 import { ControlNet } from '../models/controlnet.js';
 import { exists, type ModelOptions, readJsonObject } from '../models/model-folder.js';
+import { SafetyChecker } from '../models/safety-checker.js';
 import { TextEncoder } from '../models/text-encoder.js';
 import { UNet } from '../models/unet.js';
 import { Scheduler, type SchedulerConfig } from '../scheduler.js';
@@ -14,7 +15,7 @@ import { modelDigest } from './model-digest.js';
 import { checkParts, chooseScheduler, type PipelineParts } from './parts.js';
 import { type ReconstructOptions, reconstruct } from './reconstruct.js';
 import type { Generated } from './run.js';
-import type { SafetyChecker } from './safety-checker.js';
+import type { SafetyCheck } from './safety-check.js';
 import { textToImage } from './text-to-image.js';
 
 /** How a pipeline is loaded; parts that are given replace the folder's. */
@@ -26,8 +27,11 @@ export interface PipelineOptions extends ModelOptions {
   readonly scheduler?: string | SchedulerConfig | Scheduler;
   /** What `control` steers the U-Net with: a folder, a ControlNet, or several. */
   readonly controlNet?: string | ControlNet | readonly (string | ControlNet)[];
-  /** Looks at every image before it is returned. @default none: nothing is checked */
-  readonly safetyChecker?: SafetyChecker;
+  /**
+   * Looks at every image before it is returned: the folder's own (`true`), another folder's, or a function of
+   * yours. @default none: nothing is checked
+   */
+  readonly safetyChecker?: true | string | SafetyChecker | SafetyCheck;
 }
 
 /**
@@ -40,7 +44,7 @@ export class Pipeline implements PipelineParts {
   readonly vae: Autoencoder;
   readonly scheduler: Scheduler;
   readonly controlNets: readonly ControlNet[];
-  readonly safetyChecker: SafetyChecker | undefined;
+  readonly safetyChecker: SafetyChecker | SafetyCheck | undefined;
   #digest: Promise<string> | undefined;
 
   private constructor(parts: PipelineParts) {
@@ -60,13 +64,9 @@ export class Pipeline implements PipelineParts {
    */
   static async load(path: string, options: PipelineOptions = {}): Promise<Pipeline> {
     await checkIndex(path, options);
-    const { safetyChecker } = options;
-    if (safetyChecker !== undefined && typeof safetyChecker !== 'function') {
-      throw invalidArgument('safetyChecker', 'a function', safetyChecker);
-    }
     const { device, dtype, signal } = options;
     const model = { device, dtype, signal };
-    const [textEncoder, unet, vae, scheduler, controlNets] = await Promise.all([
+    const [textEncoder, unet, vae, scheduler, controlNets, safetyChecker] = await Promise.all([
       part(options.textEncoder, join(path, 'text_encoder'), (folder) =>
         TextEncoder.load(folder, model),
       ),
@@ -78,6 +78,7 @@ export class Pipeline implements PipelineParts {
           .flat()
           .map((given) => part(given, '', (folder) => ControlNet.load(folder, model))),
       ),
+      loadSafetyChecker(options.safetyChecker, path, model),
     ]);
     const chosen = chooseScheduler(scheduler, options.scheduler);
     const parts = { textEncoder, unet, vae, scheduler: chosen, controlNets, safetyChecker };
@@ -137,6 +138,7 @@ export class Pipeline implements PipelineParts {
     this.vae.dispose();
     this.scheduler.dispose();
     for (const controlNet of this.controlNets) controlNet.dispose();
+    if (this.safetyChecker instanceof SafetyChecker) this.safetyChecker.dispose();
   }
 
   [Symbol.dispose](): void {
@@ -150,6 +152,19 @@ async function part<T extends object>(
   load: (path: string) => Promise<T>,
 ): Promise<T> {
   return typeof given === 'object' ? given : load(given ?? folder);
+}
+
+async function loadSafetyChecker(
+  given: PipelineOptions['safetyChecker'],
+  folder: string,
+  options: ModelOptions,
+): Promise<SafetyChecker | SafetyCheck | undefined> {
+  if (given === undefined || typeof given === 'function' || given instanceof SafetyChecker) {
+    return given;
+  }
+  if (given === true) return SafetyChecker.load(join(folder, 'safety_checker'), options);
+  if (typeof given === 'string') return SafetyChecker.load(given, options);
+  throw invalidArgument('safetyChecker', 'true, a folder, a SafetyChecker or a function', given);
 }
 
 /** Reads model_index.json, where there is one, so that another kind of pipeline is named as such. */

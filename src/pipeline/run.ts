@@ -14,7 +14,7 @@ import type { ImageDraw } from './image-latents.js';
 import { bytesToImages, madeHere } from './images.js';
 import { chooseScheduler, type IdentifiedParts } from './parts.js';
 import { embedPrompts, promptsOf, spread, type Truncation } from './prompt-embeddings.js';
-import { checkSafety } from './safety-checker.js';
+import { checkSafety } from './safety-check.js';
 
 /** What a pipeline made. */
 export interface Generated {

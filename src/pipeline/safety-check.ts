@@ -1,5 +1,6 @@
 import { invalidArgument, LatentrayError } from '../errors.js';
 import type { Image } from '../image/image.js';
+import type { SafetyChecker } from '../models/safety-checker.js';
 import { addon, runJob } from '../native/addon.js';
 import { handleOf, Tensor } from '../tensor.js';
 import { bytesToImages } from './images.js';
@@ -8,7 +9,7 @@ import { bytesToImages } from './images.js';
  * Says of each image whether it must not be shown. What is flagged is replaced by black, and the result says
  * which images were.
  */
-export type SafetyChecker = (
+export type SafetyCheck = (
   images: readonly Image[],
   options: { readonly signal: AbortSignal | undefined },
 ) => readonly boolean[] | Promise<readonly boolean[]>;
@@ -21,7 +22,7 @@ export interface CheckedPixels {
 
 /** Asks the checker, and blackens what it flags. */
 export async function checkSafety(
-  checker: SafetyChecker,
+  checker: SafetyCheck | SafetyChecker,
   pixels: Tensor,
   signal: AbortSignal | undefined,
 ): Promise<CheckedPixels> {
@@ -29,7 +30,10 @@ export async function checkSafety(
     await runJob(signal, (token) => addon().pixelsToBytes(handleOf(pixels), token)),
   );
   const images = bytesToImages(bytes);
-  const flagged = await checker(images, { signal });
+  const flagged =
+    typeof checker === 'function'
+      ? await checker(images, { signal })
+      : await checker.check(images, { signal });
   checkFlags(flagged, images.length);
   signal?.throwIfAborted();
   if (!flagged.includes(true)) return { pixels, flagged };

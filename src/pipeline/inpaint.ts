@@ -89,7 +89,8 @@ async function begin(
   const fromNoise = strength === 1;
   const startStep = firstStep(strength, context.stepCount, context.order);
   const shape = latentShape(parts, masked, context.count);
-  const mask = await spreadRows(masked.latentMask, context.count);
+  const { dtype, device } = parts.unet;
+  const mask = await (await spreadRows(masked.latentMask, context.count)).to({ dtype, device });
   const common = {
     startStep,
     settings: await settingsOf(options),
@@ -103,8 +104,7 @@ async function begin(
       : await sampleImageLatents(parts, masked.pixels, context, options);
     const noise = await drawLatentNoise(parts, context.noise, shape, signal);
     const latents = await sampleImageLatents(parts, masked.blanked, context, options);
-    const { dtype, device } = latents;
-    const extraChannels = await Tensor.cat([await mask.to({ dtype, device }), latents], 1);
+    const extraChannels = await Tensor.cat([mask, latents], 1);
     return { ...common, noise, imageLatents, extraChannels };
   }
   const imageLatents = await sampleImageLatents(parts, masked.pixels, context, options);

@@ -4,16 +4,23 @@ import { LatentrayError } from '../errors.js';
 import type { Image } from '../image/image.js';
 import type { Provenance } from '../image/provenance.js';
 import { addon, runJob } from '../native/addon.js';
+import type { NoisePredictorHandle } from '../native/addon-types.js';
 import { NoiseSource, toSeed } from '../noise-source.js';
 import { Scheduler } from '../scheduler.js';
 import { handleOf, Tensor } from '../tensor.js';
-import { readControl } from './control.js';
+import { type Control, readControl } from './control.js';
 import { type DenoiseStart, denoise } from './denoise.js';
 import { type ParsedDiffusionOptions, type Progress, stepsOf } from './generate-options.js';
 import type { ImageDraw } from './image-latents.js';
 import { bytesToImages, madeHere } from './images.js';
 import { chooseScheduler, type IdentifiedParts } from './parts.js';
-import { embedPrompts, promptsOf, spread, type Truncation } from './prompt-embeddings.js';
+import {
+  embedPrompts,
+  type GuidedEmbeddings,
+  promptsOf,
+  spread,
+  type Truncation,
+} from './prompt-embeddings.js';
 import { checkSafety } from './safety-check.js';
 
 /** What a pipeline made. */
@@ -78,54 +85,74 @@ export async function runPipeline(
   using noise = new NoiseSource(seeds as bigint[]);
   const context = { noise, seeds, count, stepCount, order: scheduler.order ?? 1 };
   const start = await begin(context);
-  const [, , h = 0, w = 0] = start.noise.shape;
-  const { downscale } = parts.vae;
-  const size = { count, height: h * downscale, width: w * downscale };
-  const control = await readControl(parts, options, size);
+  const control = await readControl(parts, options, sizeOf(parts, start));
   progress('encode', 1, 1);
 
-  const provenance = await provenanceOf(parts, options, {
-    ...{ prompts, seeds, scheduler, settings: start.settings },
-    ...(control.settings.length > 0 && { control: control.settings }),
-  });
-  const { prompt, negative } = embeddings;
-  const [from, to] = options.guidanceInterval;
-  const predictor = await runJob(options.signal, (token) =>
-    addon().createNoisePredictor(
-      parts.unet.handle,
-      {
-        promptEmbeddings: handleOf(prompt.states),
-        promptMask: prompt.mask && handleOf(prompt.mask),
-        negativePromptEmbeddings: negative && handleOf(negative.states),
-        negativePromptMask: negative?.mask ? handleOf(negative.mask) : null,
-        guidanceScale: options.guidanceScale,
-        guidanceRescale: options.guidanceRescale,
-        guidanceInterval: { start: from, end: to },
-        extraChannels: start.extraChannels ? handleOf(start.extraChannels) : null,
-        controls: control.inputs,
-      },
-      token,
-    ),
-  );
+  const { settings } = start;
+  const recipe = { prompts, seeds, scheduler, settings, control: control.settings };
+  const provenance = await provenanceOf(parts, options, recipe);
   const preview = (latents: Tensor, step: number) =>
     decodePreview(parts, options, latents, (index) => provenance(index, { previewOfStep: step }));
+  const predictor = await createPredictor(parts, options, embeddings, start, control);
   const inputs = { predictor, scheduler, steps, start, noise, preview, startedAt };
   const { latents, nextStep } = await denoise(inputs, options).finally(() => predictor.dispose());
-  const { truncated } = embeddings;
-  const made = { images: [], pixels: undefined, latents, seeds, truncated, nextStep };
-  if (options.output === 'latents') return { ...made, flagged: undefined };
 
+  const { truncated } = embeddings;
+  const made = { images: [], pixels: undefined, flagged: undefined };
+  const result = { ...made, latents, seeds, truncated, nextStep };
+  if (options.output === 'latents') return result;
   progress('decode', 0, 1);
-  const { slicing, tiling, signal } = options;
-  const decoded = await parts.vae.decodeScaled(latents, { slicing, tiling, signal });
-  const finished = start.finish ? await start.finish(decoded) : decoded;
-  const { pixels, flagged } = parts.safetyChecker
-    ? await checkSafety(parts.safetyChecker, finished, signal)
-    : { pixels: finished, flagged: undefined };
   const unfinished = nextStep === undefined ? {} : { interruptedAtStep: nextStep };
-  const output = await toOutput(pixels, options, (index) => provenance(index, unfinished));
+  const output = await decode(parts, options, latents, start.finish, (index) =>
+    provenance(index, unfinished),
+  );
   progress('decode', 1, 1);
-  return { ...made, ...output, flagged };
+  return { ...result, ...output };
+}
+
+function sizeOf({ vae: { downscale } }: IdentifiedParts, { noise }: RunStart) {
+  const [count = 0, , height = 0, width = 0] = noise.shape;
+  return { count, height: height * downscale, width: width * downscale };
+}
+
+function createPredictor(
+  { unet }: IdentifiedParts,
+  options: ParsedDiffusionOptions,
+  { prompt, negative }: GuidedEmbeddings,
+  { extraChannels }: RunStart,
+  control: Control,
+): Promise<NoisePredictorHandle> {
+  const { guidanceScale, guidanceRescale } = options;
+  const [start, end] = options.guidanceInterval;
+  const conditions = {
+    promptEmbeddings: handleOf(prompt.states),
+    promptMask: prompt.mask && handleOf(prompt.mask),
+    negativePromptEmbeddings: negative && handleOf(negative.states),
+    negativePromptMask: negative?.mask ? handleOf(negative.mask) : null,
+    ...{ guidanceScale, guidanceRescale, guidanceInterval: { start, end } },
+    extraChannels: extraChannels ? handleOf(extraChannels) : null,
+    controls: control.inputs,
+  };
+  return runJob(options.signal, (token) =>
+    addon().createNoisePredictor(unet.handle, conditions, token),
+  );
+}
+
+/** Latents to what was asked for, finished and checked. */
+async function decode(
+  { vae, safetyChecker }: IdentifiedParts,
+  options: ParsedDiffusionOptions,
+  latents: Tensor,
+  finish: RunStart['finish'],
+  provenance: (index: number) => Provenance,
+): Promise<Pick<Generated, 'images' | 'pixels' | 'flagged'>> {
+  const { slicing, tiling, signal } = options;
+  const decoded = await vae.decodeScaled(latents, { slicing, tiling, signal });
+  const finished = finish ? await finish(decoded) : decoded;
+  const { pixels, flagged } = safetyChecker
+    ? await checkSafety(safetyChecker, finished, signal)
+    : { pixels: finished, flagged: undefined };
+  return { ...(await toOutput(pixels, options, provenance)), flagged };
 }
 
 async function toOutput(
@@ -176,7 +203,7 @@ interface Recipe {
   readonly seeds: readonly bigint[];
   readonly scheduler: Scheduler | CustomScheduler;
   readonly settings: Record<string, unknown>;
-  readonly control?: readonly Record<string, unknown>[];
+  readonly control: readonly Record<string, unknown>[];
 }
 
 async function provenanceOf(
@@ -193,7 +220,7 @@ async function provenanceOf(
     scheduler: nameOf(scheduler),
     ...(typeof choice === 'number' ? { steps: choice } : choice),
     ...{ guidanceScale, guidanceRescale, guidanceInterval, eta, clipSkip },
-    ...(control && { control }),
+    ...(control.length > 0 && { control }),
     dtype: parts.unet.dtype,
     device: parts.unet.device,
   };

@@ -2,14 +2,18 @@
 #include <napi.h>
 
 #include "autoencoder.h"
+#include "controlnet.h"
 #include "core/build_info.h"
 #include "denoising_loop.h"
 #include "devices.h"
 #include "environment.h"
+#include "inpainting.h"
 #include "job.h"
 #include "lora.h"
 #include "metrics.h"
+#include "noise_predictor.h"
 #include "noise_source.h"
+#include "safety_checker.h"
 #include "scheduler.h"
 #include "tensor.h"
 #include "text_encoder.h"
@@ -50,6 +54,10 @@ Napi::Object initialize_module(Napi::Env env, Napi::Object exports) {
   UNetObject::export_functions(env, exports);
   AutoencoderObject::export_functions(env, exports);
   SchedulerObject::export_functions(env, exports);
+  ControlNetObject::export_functions(env, exports);
+  SafetyCheckerObject::export_functions(env, exports);
+  NoisePredictorObject::export_functions(env, exports);
+  export_inpainting(env, exports);
   DenoisingRunObject::export_functions(env, exports);
   export_lora(env, exports);
   export_metrics(env, exports);

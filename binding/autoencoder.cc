@@ -164,6 +164,7 @@ void AutoencoderObject::export_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("pixelsToUnitRange", Napi::Function::New<pixel_conversion<to_unit_range>>(env));
   exports.Set("pixelsToBytes", Napi::Function::New<pixel_conversion<to_bytes>>(env));
   exports.Set("pixelsToGreyBytes", Napi::Function::New<pixel_conversion<to_grey_bytes>>(env));
+  exports.Set("pixelsFromUnitRange", Napi::Function::New<pixel_conversion<from_unit_range>>(env));
   exports.Set("bytesToPixels", Napi::Function::New<pixel_conversion<from_bytes>>(env));
   exports.Set("scaleLatents", Napi::Function::New<scale_latents>(env));
   exports.Set("sampleLatents", Napi::Function::New<sample_latents>(env));

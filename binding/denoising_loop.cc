@@ -2,53 +2,56 @@
 
 #include "arguments.h"
 #include "job.h"
-#include "model_source.h"
+#include "noise_predictor.h"
+#include "noise_source.h"
 #include "scheduler.h"
 #include "tensor.h"
-#include "unet.h"
 
 namespace latentray::binding {
 
 namespace {
 
-std::optional<PromptStates> prompt_argument(const Napi::Object& options, const char* states,
-                                            const char* mask) {
-  const auto tensor = optional_tensor_argument(options.Get(states));
-  if (!tensor) return std::nullopt;
-  return PromptStates{*tensor, optional_tensor_argument(options.Get(mask))};
-}
-
 DenoisingInputs inputs_argument(const Napi::Object& options) {
-  const auto number = [&](const char* name) { return number_argument(options.Get(name), name); };
   DenoisingInputs inputs;
-  inputs.prompt = {tensor_argument(options.Get("promptEmbeddings")),
-                   optional_tensor_argument(options.Get("promptMask"))};
-  inputs.negative = prompt_argument(options, "negativePromptEmbeddings", "negativePromptMask");
-  inputs.guidance = {number("guidanceScale"), number("guidanceRescale")};
-  inputs.eta = number("eta");
-  inputs.steps = static_cast<int64_t>(number("steps"));
-  inputs.seeds = seeds_argument(options.Get("seeds"), "seeds");
-  inputs.height = static_cast<int64_t>(number("height"));
-  inputs.width = static_cast<int64_t>(number("width"));
+  inputs.noise = tensor_argument(options.Get("noise"));
+  inputs.image_latents = optional_tensor_argument(options.Get("imageLatents"));
   inputs.latents = optional_tensor_argument(options.Get("latents"));
+  const Napi::Value known = options.Get("known");
+  if (!is_absent(known)) {
+    const auto region = known.As<Napi::Object>();
+    inputs.known = KnownRegion{tensor_argument(region.Get("mask")),
+                               tensor_argument(region.Get("imageLatents"))};
+  }
+  inputs.start_step = static_cast<size_t>(number_argument(options.Get("startStep"), "startStep"));
+  inputs.eta = number_argument(options.Get("eta"), "eta");
+  inputs.noise_source = NoiseSourceObject::payload_of(options.Get("noiseSource"));
   return inputs;
 }
 
-// startDenoising(unet, scheduler, inputs, token)
+std::shared_ptr<DenoisingRun> start_run(const SharedPredictor& shared,
+                                        std::unique_ptr<Scheduler> scheduler,
+                                        const DenoisingInputs& inputs) {
+  auto run = std::make_shared<DenoisingRun>();
+  run->loop = std::make_unique<DenoisingLoop>(shared.predictor, std::move(scheduler), inputs);
+  run->lane = shared.lane;
+  run->latents = run->loop->latents();
+  run->timesteps = run->loop->timesteps();
+  return run;
+}
+
+// startDenoising(predictor, scheduler, steps, inputs, token): `steps` as setTimesteps() takes them.
+// The run has a scheduler of its own.
 Napi::Value start_denoising(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const auto unet = UNetObject::payload_of(info[0]);
+    const SharedPredictor shared = NoisePredictorObject::payload_of(info[0]);
     const auto scheduler = SchedulerObject::payload_of(info[1]);
-    const std::string lane = lane_of(*unet.ptr());
     return start_job(
-        info.Env(), lane, cancel_token_argument(info[3]),
-        [unet, scheduler, lane, inputs = inputs_argument(info[2].As<Napi::Object>())] {
-          auto run = std::make_shared<DenoisingRun>();
-          run->loop = std::make_unique<DenoisingLoop>(unet, scheduler->scheduler->clone(), inputs);
-          run->lane = lane;
-          run->latents = run->loop->latents();
-          run->timesteps = run->loop->timesteps();
-          return run;
+        info.Env(), shared.lane, cancel_token_argument(info[4]),
+        [shared, scheduler, choose = steps_argument(info[2]),
+         inputs = inputs_argument(info[3].As<Napi::Object>())] {
+          auto own = scheduler->scheduler->clone();
+          choose(*own);
+          return start_run(shared, std::move(own), inputs);
         },
         [](Napi::Env env, std::shared_ptr<DenoisingRun> run) {
           return DenoisingRunObject::create(env, std::move(run));

@@ -90,6 +90,22 @@ Napi::Value velocity(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
+std::function<void(Scheduler&)> steps_argument(const Napi::Value& value) {
+  if (value.IsNumber()) {
+    return [steps = static_cast<int64_t>(number_argument(value, "steps"))](Scheduler& scheduler) {
+      scheduler.set_timesteps(steps);
+    };
+  }
+  const auto custom = value.As<Napi::Object>();
+  if (custom.Has("timesteps")) {
+    return [timesteps = numbers_argument(custom.Get("timesteps"), "timesteps")](
+               Scheduler& scheduler) { scheduler.set_timesteps(timesteps); };
+  }
+  return [sigmas = numbers_argument(custom.Get("sigmas"), "sigmas")](Scheduler& scheduler) {
+    scheduler.set_sigmas(sigmas);
+  };
+}
+
 Napi::Function SchedulerObject::define(Napi::Env env) {
   return DefineClass(env, kName,
                      {InstanceAccessor<&SchedulerObject::timesteps>("timesteps"),
@@ -134,21 +150,12 @@ Napi::Value SchedulerObject::config(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), python_json(payload()->scheduler->config()));
 }
 
-// setTimesteps(steps: number) or ({ timesteps } | { sigmas })
+// setTimesteps(steps)
 void SchedulerObject::set_timesteps(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] {
+    const auto choose = steps_argument(info[0]);
     const std::lock_guard lock(payload()->mutex);
-    Scheduler& scheduler = *payload()->scheduler;
-    if (info[0].IsNumber()) {
-      scheduler.set_timesteps(static_cast<int64_t>(number_argument(info[0], "steps")));
-      return;
-    }
-    const auto custom = info[0].As<Napi::Object>();
-    if (custom.Has("timesteps")) {
-      scheduler.set_timesteps(numbers_argument(custom.Get("timesteps"), "timesteps"));
-    } else {
-      scheduler.set_sigmas(numbers_argument(custom.Get("sigmas"), "sigmas"));
-    }
+    choose(*payload()->scheduler);
   });
 }
 

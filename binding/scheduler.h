@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -16,6 +17,9 @@ struct SharedScheduler {
   std::mutex mutex;
   std::unique_ptr<Scheduler> scheduler;
 };
+
+// A choice of timesteps, to be made on any thread: a number of steps, { timesteps } or { sigmas }.
+std::function<void(Scheduler&)> steps_argument(const Napi::Value& value);
 
 class SchedulerObject : public Object<SchedulerObject, std::shared_ptr<SharedScheduler>> {
  public:

@@ -25,18 +25,30 @@ Napi::Value load_unet_job(const Napi::CallbackInfo& info) {
   });
 }
 
-// unetForward(unet, sample, timesteps: number[], encoderHiddenStates, mask | null, token)
+// { encoderAttentionMask?, timestepCond?, controlResiduals?: { down, mid } }
+UNetConditions unet_conditions_argument(const Napi::Object& options) {
+  UNetConditions conditions;
+  conditions.encoder_attention_mask = optional_tensor_argument(options.Get("encoderAttentionMask"));
+  conditions.timestep_cond = optional_tensor_argument(options.Get("timestepCond"));
+  const Napi::Value control = options.Get("controlResiduals");
+  if (!is_absent(control)) {
+    const auto residuals = control.As<Napi::Object>();
+    conditions.down_block_additional_residuals = tensors_argument(residuals.Get("down"), "down");
+    conditions.mid_block_additional_residual = tensor_argument(residuals.Get("mid"));
+  }
+  return conditions;
+}
+
+// unetForward(unet, sample, timesteps: number[], encoderHiddenStates, conditions, token)
 Napi::Value unet_forward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     auto model = UNetObject::payload_of(info[0]);
-    UNetConditions conditions;
-    conditions.encoder_attention_mask = optional_tensor_argument(info[4]);
     const std::string lane = lane_of(*model);
     return start_job(
         info.Env(), lane, cancel_token_argument(info[5]),
         [model, sample = tensor_argument(info[1]),
          timesteps = numbers_argument(info[2], "timestep"), states = tensor_argument(info[3]),
-         conditions]() mutable {
+         conditions = unet_conditions_argument(info[4].As<Napi::Object>())]() mutable {
           return model->forward(sample, at::tensor(timesteps, at::kDouble), states, conditions);
         },
         tensor_to_js);
@@ -85,6 +97,10 @@ Napi::Value UNetObject::options(const Napi::CallbackInfo& info) {
   auto result = Napi::Object::New(info.Env());
   result.Set("inChannels", static_cast<double>(options.in_channels));
   result.Set("outChannels", static_cast<double>(options.out_channels));
+  const auto& projection = options.time_cond_proj_dim;
+  result.Set("timeCondProjDim",
+             projection ? Napi::Number::New(info.Env(), static_cast<double>(*projection))
+                        : info.Env().Null());
   result.Set("crossAttentionDim", static_cast<double>(options.cross_attention_dim));
   return result;
 }

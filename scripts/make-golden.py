@@ -17,9 +17,11 @@ from collections import OrderedDict
 from pathlib import Path
 
 import diffusers
+import PIL.Image
 import torch
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker, cosine_distance
 from safetensors.torch import save
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 PROMPTS = [
     "A chest radiograph without findings",
@@ -98,6 +100,28 @@ VARIATIONS = {
     "seed_list": dict(prompts=[0, 1], steps=4, guidance_scale=4.0, seeds=[1, 2]),
     "eta": dict(prompt=0, steps=5, guidance_scale=4.0, eta=0.5, seed=42),
 }
+
+
+IMAGE_SCHEDULERS = dict(SCHEDULERS, heun=diffusers.HeunDiscreteScheduler)
+INPAINTING = {
+    "ddim": dict(strength=1.0),
+    "euler_ancestral": dict(strength=0.7),
+}
+
+# Variants of recipe-sd1's U-Net: of an inpainting model, and of one that takes the guidance scale as an input.
+VARIANTS = {
+    "recipe-inpaint": dict(seed=400_000, in_channels=9),
+    "recipe-lcm": dict(seed=500_000, time_cond_proj_dim=16),
+}
+
+CONTROLNET = dict(
+    cross_attention_dim=32,
+    layers_per_block=1,
+    block_out_channels=[32, 64],
+    down_block_types=["CrossAttnDownBlock2D", "DownBlock2D"],
+    attention_head_dim=8,
+    conditioning_embedding_out_channels=[4, 8, 8, 16],
+)
 
 
 def generator(seed):
@@ -311,6 +335,180 @@ def pipeline_cases(pipeline, base, folder):
     variations_case(pipeline, ddim, folder / "variations.safetensors")
 
 
+def with_parts(pipeline_class, pipeline, **parts):
+    """Another kind of pipeline with the parts of `pipeline`, or with `parts`."""
+    components = {name: part for name, part in pipeline.components.items() if name != "image_encoder"}
+    other = pipeline_class(**dict(components, **parts), requires_safety_checker=False)
+    other.set_progress_bar_config(disable=True)
+    return other
+
+
+def image_of(count, seed):
+    return torch.rand([count, 3, 32, 64], generator=generator(seed))
+
+
+def scheduler_settings(scheduler):
+    return dict(scheduler=type(scheduler).__name__, config=config_of(scheduler))
+
+
+def image_to_image_case(pipeline, scheduler, path, prompts=1, images=1, seeds=None):
+    """`prompts` of PROMPTS from the end, each with its image, or all with one."""
+    settings = dict(prompts=PROMPTS[-prompts:], strength=0.6, steps=10, guidance_scale=4.0, generator_seed=9)
+    image = image_of(images, 15)
+    latents = with_parts(diffusers.StableDiffusionImg2ImgPipeline, pipeline, scheduler=scheduler)(
+        prompt=settings["prompts"],
+        image=image,
+        strength=settings["strength"],
+        num_inference_steps=settings["steps"],
+        guidance_scale=settings["guidance_scale"],
+        generator=[generator(seed) for seed in seeds] if seeds else generator(settings["generator_seed"]),
+        output_type="latent",
+    ).images
+    if seeds:
+        settings["seeds"] = seeds
+    write_case(path, dict(image_in=image, latents_out=latents), **settings, **scheduler_settings(scheduler))
+
+
+def inpainting_case(pipeline, scheduler, strength, path):
+    settings = dict(prompts=PROMPTS[:1], strength=strength, steps=8, guidance_scale=4.0, generator_seed=9)
+    image = image_of(1, 16)
+    mask = torch.zeros([1, 1, 32, 64])
+    mask[:, :, 6:22, 17:50] = 1
+    latents = with_parts(diffusers.StableDiffusionInpaintPipeline, pipeline, scheduler=scheduler)(
+        prompt=settings["prompts"],
+        image=image,
+        mask_image=mask,
+        height=32,
+        width=64,
+        strength=strength,
+        num_inference_steps=settings["steps"],
+        guidance_scale=settings["guidance_scale"],
+        generator=generator(settings["generator_seed"]),
+        output_type="latent",
+    ).images
+    tensors = dict(image_in=image, mask=mask, latents_out=latents)
+    write_case(path, tensors, **settings, **scheduler_settings(scheduler))
+
+
+def image_cases(pipeline, base, folder):
+    unclipped = {"clip_sample": False}
+    for name, scheduler_class in IMAGE_SCHEDULERS.items():
+        scheduler = scheduler_class.from_config(dict(base.config, **unclipped)) if scheduler_class else base
+        image_to_image_case(pipeline, scheduler, folder / f"img2img_{name}.safetensors")
+    euler = diffusers.EulerDiscreteScheduler.from_config(base.config)
+    image_to_image_case(pipeline, euler, folder / "img2img_two_prompts.safetensors", prompts=2)
+    pairs = folder / "img2img_pairs.safetensors"
+    image_to_image_case(pipeline, euler, pairs, prompts=2, images=2, seeds=[3, 4])
+    for name, setting in INPAINTING.items():
+        scheduler = SCHEDULERS[name].from_config(dict(base.config, **unclipped))
+        inpainting_case(pipeline, scheduler, path=folder / f"inpaint_{name}.safetensors", **setting)
+
+
+def variant_unet(name, folder):
+    variant = dict(VARIANTS[name])
+    seed = variant.pop("seed")
+    unet = diffusers.UNet2DConditionModel(**dict(FAMILIES["recipe-sd1"]["unet"], **variant))
+    write_recipe(folder / "model/diffusion_pytorch_model.recipe.json", apply_recipe(unet, seed))
+    unet.save_config(folder / "model")
+    return unet
+
+
+def variant_cases(pipeline, out):
+    folder = out / "recipe-inpaint"
+    inpainting = with_parts(diffusers.StableDiffusionPipeline, pipeline, unet=variant_unet("recipe-inpaint", folder))
+    base = dict(FAMILIES["recipe-sd1"]["scheduler"].config, clip_sample=False)
+    for name, setting in INPAINTING.items():
+        scheduler = SCHEDULERS[name].from_config(base)
+        inpainting_case(inpainting, scheduler, path=folder / f"inpaint_{name}.safetensors", **setting)
+    folder = out / "recipe-lcm"
+    consistency = with_parts(diffusers.StableDiffusionPipeline, pipeline, unet=variant_unet("recipe-lcm", folder))
+    scheduler = diffusers.LCMScheduler.from_config(base)
+    text_to_image_case(consistency, scheduler, folder / "txt2img.safetensors")
+
+
+def control_cases(pipeline, folder):
+    controlnet = diffusers.ControlNetModel(**CONTROLNET)
+    write_recipe(folder / "model/diffusion_pytorch_model.recipe.json", apply_recipe(controlnet, 600_000))
+    controlnet.save_config(folder / "model")
+    inputs = dict(
+        sample=randn([2, 4, 4, 8], 17),
+        timestep=torch.tensor([500, 20]),
+        encoder_hidden_states=randn([2, 77, 32], 18),
+        controlnet_cond=image_of(2, 19),
+    )
+    down, mid = controlnet(**inputs, conditioning_scale=0.8, return_dict=False)
+    residuals = {f"down.{i}": residual for i, residual in enumerate(down)} | {"mid": mid}
+    write_case(folder / "forward.safetensors", inputs | residuals, conditioning_scale=0.8)
+
+    scheduler = diffusers.DDIMScheduler.from_config(dict(FAMILIES["recipe-sd1"]["scheduler"].config, clip_sample=False))
+    settings = dict(
+        prompts=PROMPTS[:1], steps=6, guidance_scale=4.0, generator_seed=5, scale=0.8, start=0.2, end=0.7, strength=0.8
+    )
+    structure, image = image_of(1, 20), image_of(1, 21)
+    parts = dict(controlnet=controlnet, scheduler=scheduler)
+    run = dict(
+        prompt=settings["prompts"],
+        num_inference_steps=settings["steps"],
+        guidance_scale=settings["guidance_scale"],
+        controlnet_conditioning_scale=settings["scale"],
+        output_type="latent",
+    )
+    window = dict(control_guidance_start=settings["start"], control_guidance_end=settings["end"])
+    text_to_image = with_parts(diffusers.StableDiffusionControlNetPipeline, pipeline, **parts)
+    image_to_image = with_parts(diffusers.StableDiffusionControlNetImg2ImgPipeline, pipeline, **parts)
+    tensors = dict(
+        structure=structure,
+        image_in=image,
+        txt2img=text_to_image(**run, image=structure, generator=generator(5)).images,
+        windowed=text_to_image(**run, **window, image=structure, generator=generator(5)).images,
+        img2img=image_to_image(
+            **run, image=image, control_image=structure, strength=settings["strength"], generator=generator(5)
+        ).images,
+    )
+    write_case(folder / "pipeline.safetensors", tensors, **settings, **scheduler_settings(scheduler))
+
+
+def safety_case(folder):
+    """Thresholds are set so that special care decides about one image, and a concept alone about another."""
+    config = CLIPConfig(
+        vision_config=dict(
+            hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8
+        ),
+        projection_dim=8,
+    )
+    checker = StableDiffusionSafetyChecker(config)
+    apply_recipe(checker, 700_000)
+    processor = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    fitting = (torch.rand([3, 32, 32, 3], generator=generator(22)) * 255).byte()
+    fitting[1] //= 4
+    fitting[2, :16] = 255
+    wide = (torch.rand([48, 64, 3], generator=generator(23)) * 255).byte()
+    images = [PIL.Image.fromarray(image.numpy()) for image in [*fitting, wide]]
+    pixels = processor(images, return_tensors="pt").pixel_values
+    embeddings = checker.visual_projection(checker.vision_model(pixels)[1])
+    special = cosine_distance(embeddings, checker.special_care_embeds)
+    plain = cosine_distance(embeddings, checker.concept_embeds)
+    careful = int(special[:, 0].argmax())
+    leaders = plain.argmax(0)
+    other = next(int(image) for image in leaders if image != careful)
+    checker.special_care_embeds_weights.copy_(special.max(0).values + 0.05)
+    checker.special_care_embeds_weights[0] = special[careful, 0] - 0.005
+    checker.concept_embeds_weights.copy_(plain.max(0).values + 0.05)
+    for image, margin in [(careful, 0.005), (other, -0.02)]:
+        concept = int((leaders == image).nonzero()[0])
+        checker.concept_embeds_weights[concept] = plain[image, concept] + margin
+    _, flagged = checker(pixels, [torch.zeros(1) for _ in images])
+    assert sum(flagged) == 2
+    care = (special - checker.special_care_embeds_weights > 0).any(1, keepdim=True)
+    scores = (plain - checker.concept_embeds_weights + 0.01 * care).mul(1000).round() / 1000
+    published = {
+        key.replace("vision_model.", "vision_model.vision_model.", 1): value for key, value in checker.state_dict().items()
+    }
+    write_case(folder / "model/model.safetensors", published)
+    config.to_json_file(folder / "model/config.json")
+    write_case(folder / "scores.safetensors", dict(fitting=fitting, wide=wide, scores=scores), flagged=flagged)
+
+
 def tiny_autoencoder_case(folder):
     vae = diffusers.AutoencoderTiny(
         encoder_block_out_channels=(8, 8, 8, 8),
@@ -391,7 +589,12 @@ def main():
         unet_cases(pipeline.unet, folder)
         vae_case(pipeline.vae, folder / "vae.safetensors")
         pipeline_cases(pipeline, family["scheduler"], folder / "pipeline")
+        image_cases(pipeline, family["scheduler"], folder / "pipeline")
+        if name == "recipe-sd1":
+            variant_cases(pipeline, out)
+            control_cases(pipeline, out / "recipe-controlnet")
     tiny_autoencoder_case(out / "recipe-taesd")
+    safety_case(out / "safety-checker")
     noise_case(out / "noise.safetensors")
     broken_files(out / "formats")
     pytorch_files(out / "formats")

@@ -5,6 +5,7 @@ export {
   inspect,
   type TensorDescription,
 } from './checkpoints/inspect.js';
+export type { CustomScheduler } from './custom-scheduler.js';
 export {
   cudaIsAvailable,
   type DeviceInfo,
@@ -23,6 +24,7 @@ export { Image, type ImageFormat, type ImageInit, readProvenance } from './image
 export type { Provenance } from './image/provenance.js';
 export * as metrics from './metrics/index.js';
 export { Autoencoder, type Encoded, type PieceOptions } from './models/autoencoder.js';
+export { ControlNet, type ControlNetInputs, type ControlResiduals } from './models/controlnet.js';
 export { cosineSimilarity } from './models/cosine-similarity.js';
 export type {
   EncodeTextOptions,
@@ -30,6 +32,7 @@ export type {
   PoolTextOptions,
 } from './models/encode-text-options.js';
 export type { CheckpointOptions, ModelOptions } from './models/model-folder.js';
+export { SafetyChecker } from './models/safety-checker.js';
 export type { SaveOptions } from './models/save-model.js';
 export {
   TextEncoder,
@@ -48,8 +51,19 @@ export type { TextualInversionSource } from './models/textual-inversion.js';
 export { UNet, type UNetInputs } from './models/unet.js';
 export type { JobOptions } from './native/addon.js';
 export { NoiseSource } from './noise-source.js';
-export type { GenerateOptions, Progress, StepEvent } from './pipeline/generate-options.js';
-export { type Generated, Pipeline, type PipelineOptions } from './pipeline/pipeline.js';
+export type {
+  ControlOptions,
+  DiffusionOptions,
+  GenerateOptions,
+  Progress,
+  StepEvent,
+} from './pipeline/generate-options.js';
+export type { ImageToImageOptions } from './pipeline/image-to-image.js';
+export type { InpaintOptions } from './pipeline/inpaint.js';
+export type { ImageInput } from './pipeline/input-images.js';
+export type { PipelineOptions } from './pipeline/load-pipeline.js';
+export type { LoraAdapter, LoraSource } from './pipeline/lora-adapters.js';
+export { Pipeline } from './pipeline/pipeline.js';
 export type {
   EncodedPrompt,
   EncodePromptOptions,
@@ -57,7 +71,14 @@ export type {
   Truncation,
 } from './pipeline/prompt-embeddings.js';
 export { type ReconstructOptions, reconstruct } from './pipeline/reconstruct.js';
-export { Scheduler, type SchedulerConfig } from './scheduler.js';
+export type { Generated } from './pipeline/run.js';
+export type { SafetyCheck } from './pipeline/safety-check.js';
+export {
+  Scheduler,
+  type SchedulerConfig,
+  type SchedulerStepOptions,
+  type Steps,
+} from './scheduler.js';
 export { type DType, Tensor, type TensorOptions, type TypedArray } from './tensor.js';
 export { loadTensors, saveTensors, type TensorFile } from './tensor-files.js';
 export { type LoadTokenizerOptions, loadTokenizer } from './tokenizers/load-tokenizer.js';

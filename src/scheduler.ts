@@ -10,6 +10,20 @@ import { handleOf, Tensor } from './tensor.js';
 /** A scheduler_config.json of diffusers: `_class_name` and its keys. */
 export type SchedulerConfig = Readonly<Record<string, unknown>>;
 
+/** A run's timesteps: how many, which, or which noise levels (descending, the final one included). */
+export type Steps =
+  | number
+  | { readonly timesteps: readonly number[] }
+  | { readonly sigmas: readonly number[] };
+
+/** What {@link Scheduler.step} takes beside the tensors. */
+export interface SchedulerStepOptions extends JobOptions {
+  /** DDIM's and TCD's noise, 0 … 1. @default 0 */
+  readonly eta?: number;
+  /** What stochastic schedulers draw from. */
+  readonly noise?: NoiseSource;
+}
+
 /**
  * A sampler: which timesteps a run visits and how one step goes from noisy latents to less noisy ones.
  * Every scheduler that diffusers has for Stable Diffusion, by diffusers' class names or by the short names
@@ -74,12 +88,7 @@ export class Scheduler {
   }
 
   /** Chooses a run's timesteps: how many, or which. Forgets an earlier run. */
-  setTimesteps(
-    steps:
-      | number
-      | { readonly timesteps: readonly number[] }
-      | { readonly sigmas: readonly number[] },
-  ): void {
+  setTimesteps(steps: Steps): void {
     if (typeof steps === 'number') {
       if (!Number.isSafeInteger(steps) || steps < 1) {
         throw invalidArgument('steps', 'a positive integer', steps);
@@ -110,6 +119,11 @@ export class Scheduler {
     return this.#handle.initNoiseSigma;
   }
 
+  /** Model calls a step: 2 for Heun and KDPM2, which list each in `timesteps`. */
+  get order(): number {
+    return this.#handle.order;
+  }
+
   /** What the model sees of `sample` at the run's step `index` (counted from 0). */
   scaleModelInput(sample: Tensor, index: number, options: JobOptions = {}): Promise<Tensor> {
     return tensorJob(options, (token) =>
@@ -123,13 +137,12 @@ export class Scheduler {
    * @param modelOutput [N, C, H, W], the model's prediction at this step.
    * @param index the run's step, counted from 0.
    * @param sample [N, C, H, W], the noisy latents.
-   * @param options `eta`: DDIM's and TCD's noise; `noise`: what stochastic schedulers draw from.
    */
   step(
     modelOutput: Tensor,
     index: number,
     sample: Tensor,
-    options: { readonly eta?: number; readonly noise?: NoiseSource } & JobOptions = {},
+    options: SchedulerStepOptions = {},
   ): Promise<Tensor> {
     const { eta = 0, noise } = options;
     return tensorJob(options, (token) =>

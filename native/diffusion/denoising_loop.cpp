@@ -4,95 +4,87 @@
 
 #include "core/cancellation.h"
 #include "core/error.h"
-#include "nn/module_parameters.h"
 
 namespace latentray {
 
 namespace {
 
-at::TensorOptions options_of(UNet2DConditionModel& unet) {
-  return nn::first_parameter(*unet).options().requires_grad(false);
-}
-
-// Both prompts as one batch, so that guidance costs one forward.
-PromptStates batched(const PromptStates& negative, const PromptStates& prompt) {
-  PromptStates both{at::cat({negative.states, prompt.states}), std::nullopt};  // [2N, L, D]
-  if (prompt.mask) both.mask = at::cat({*negative.mask, *prompt.mask});        // [2N, L]
-  return both;
-}
-
-PromptStates moved(const PromptStates& prompt, const at::TensorOptions& options) {
-  PromptStates result{prompt.states.to(options), std::nullopt};
-  if (prompt.mask) result.mask = prompt.mask->to(options.device());
-  return result;
+void check_latents(const char* name, const std::optional<at::Tensor>& tensor,
+                   at::IntArrayRef expected) {
+  LATENTRAY_CHECK(!tensor || tensor->sizes() == expected, "ERR_SHAPE", name, ": expected shape ",
+                  expected, ", received ", tensor->sizes());
 }
 
 }  // namespace
 
-DenoisingLoop::DenoisingLoop(UNet2DConditionModel unet, std::unique_ptr<Scheduler> scheduler,
-                             const DenoisingInputs& inputs)
-    : unet_(std::move(unet)),
+DenoisingLoop::DenoisingLoop(std::shared_ptr<NoisePredictor> predictor,
+                             std::unique_ptr<Scheduler> scheduler, const DenoisingInputs& inputs)
+    : predictor_(std::move(predictor)),
       scheduler_(std::move(scheduler)),
-      noise_(inputs.seeds),
-      guidance_(inputs.guidance),
-      eta_(inputs.eta) {
+      noise_source_(inputs.noise_source),
+      eta_(inputs.eta),
+      start_(inputs.start_step),
+      index_(inputs.start_step) {
   check(inputs);
-  const auto options = options_of(unet_);
-  conditioning_ = moved(inputs.prompt, options);
-  if (guidance_.enabled()) {
-    conditioning_ = batched(moved(*inputs.negative, options), conditioning_);
+  const auto options = predictor_->tensor_options();
+  noise_ = inputs.noise.to(options);
+  if (inputs.known) {
+    known_ = KnownRegion{inputs.known->mask.to(options), inputs.known->image_latents.to(options)};
   }
-  scheduler_->set_timesteps(inputs.steps);
   latents_ = initial_latents(inputs);
 }
 
 void DenoisingLoop::check(const DenoisingInputs& inputs) const {
-  const auto& prompt = inputs.prompt;
-  LATENTRAY_CHECK(prompt.states.dim() == 3, "ERR_SHAPE",
-                  "promptEmbeddings: expected shape [N, L, D], received ", prompt.states.sizes());
-  if (!guidance_.enabled()) return;
-  LATENTRAY_CHECK(inputs.negative, "ERR_INVALID_ARG",
-                  "negativePromptEmbeddings: needed when guidanceScale is above 1");
-  const auto& negative = *inputs.negative;
-  LATENTRAY_CHECK(negative.states.sizes() == prompt.states.sizes(), "ERR_SHAPE",
-                  "negativePromptEmbeddings: expected the prompt's shape ", prompt.states.sizes(),
-                  ", received ", negative.states.sizes());
-  LATENTRAY_CHECK(negative.mask.has_value() == prompt.mask.has_value(), "ERR_INVALID_ARG",
-                  "attention masks: expected for both prompts or for neither");
-}
-
-at::Tensor DenoisingLoop::initial_latents(const DenoisingInputs& inputs) {
-  const auto options = options_of(unet_);
-  const std::vector<int64_t> shape{inputs.prompt.states.size(0), unet_->options().in_channels,
-                                   inputs.height, inputs.width};
-  if (inputs.latents) {
-    LATENTRAY_CHECK(inputs.latents->sizes() == at::IntArrayRef(shape), "ERR_SHAPE",
-                    "latents: expected shape ", at::IntArrayRef(shape), ", received ",
-                    inputs.latents->sizes());
-    return inputs.latents->to(options) * scheduler_->init_noise_sigma();
+  const auto& noise = inputs.noise;
+  const bool fits = noise.dim() == 4 && noise.size(0) == predictor_->batch() &&
+                    noise.size(1) == predictor_->latent_channels();
+  LATENTRAY_CHECK(fits, "ERR_SHAPE", "latents: expected shape [", predictor_->batch(), ", ",
+                  predictor_->latent_channels(), ", h, w], received ", noise.sizes());
+  check_latents("image latents", inputs.image_latents, noise.sizes());
+  check_latents("latents", inputs.latents, noise.sizes());
+  if (inputs.known) {
+    check_latents("image latents", inputs.known->image_latents, noise.sizes());
+    check_latents("mask", inputs.known->mask, {noise.size(0), 1, noise.size(2), noise.size(3)});
   }
-  return noise_.randn(shape, options) * scheduler_->init_noise_sigma();
+  const size_t calls = scheduler_->timesteps().size();
+  const auto order = static_cast<size_t>(scheduler_->order());
+  LATENTRAY_CHECK(start_ < calls && start_ % order == 0, "ERR_INVALID_ARG",
+                  "startStep: expected less than ", calls, " and a multiple of ", order,
+                  " (the scheduler's order), received ", start_);
 }
 
-at::Tensor DenoisingLoop::predict() {
-  const at::Tensor seen =
-      guidance_.enabled() ? at::cat({latents_, latents_}) : latents_;  // [N or 2N, C, h, w]
-  UNetConditions conditions;
-  conditions.encoder_attention_mask = conditioning_.mask;
-  const at::Tensor time = at::scalar_tensor(timesteps()[index_], at::kDouble);
-  const at::Tensor prediction = unet_->forward(scheduler_->scale_model_input(seen, index_), time,
-                                               conditioning_.states, conditions);
-  if (!guidance_.enabled()) return prediction;
-  const auto halves = prediction.chunk(2);  // two of [N, C, h, w]
-  return guide(halves[0], halves[1], guidance_);
+at::Tensor DenoisingLoop::initial_latents(const DenoisingInputs& inputs) const {
+  const auto options = predictor_->tensor_options();
+  if (inputs.latents) return inputs.latents->to(options);
+  if (inputs.image_latents) {
+    return scheduler_->add_noise_at(inputs.image_latents->to(options), noise_, start_);
+  }
+  return noise_ * scheduler_->init_noise_sigma();
+}
+
+std::vector<double> DenoisingLoop::timesteps() const {
+  const auto& all = scheduler_->timesteps();
+  return {all.begin() + static_cast<std::ptrdiff_t>(start_), all.end()};
+}
+
+at::Tensor DenoisingLoop::with_known_region(const at::Tensor& latents) const {
+  const bool last = index_ + 1 == scheduler_->timesteps().size();
+  const at::Tensor original =
+      last ? known_->image_latents
+           : scheduler_->add_noise_at(known_->image_latents, noise_, index_ + 1);
+  return (1 - known_->mask) * original + known_->mask * latents;
 }
 
 void DenoisingLoop::step() {
   LATENTRAY_CHECK(!done(), "ERR_INVALID_ARG", "step: the loop has made all of its ", steps(),
                   " steps");
-  const at::Tensor prediction = predict();
+  const double timestep = scheduler_->timesteps()[index_];
+  const at::Tensor seen = scheduler_->scale_model_input(latents_, index_);
+  const at::Tensor prediction = predictor_->predict(seen, timestep, index(), steps());
   cancellation_point();
-  latents_ = scheduler_->step(prediction, index_, latents_, {eta_, &noise_});
+  const at::Tensor next =
+      scheduler_->step(prediction, index_, latents_, {eta_, noise_source_.get()});
+  latents_ = known_ ? with_known_region(next) : next;
   ++index_;
 }
 

@@ -1,6 +1,6 @@
 // From noise to latents: the reverse process, one step a call, so that whoever drives it may look
 // at the latents, stop, or run something else in between. Checked against diffusers'
-// pipelines/stable_diffusion/pipeline_stable_diffusion.py.
+// pipelines/stable_diffusion: text to image, image to image and inpainting.
 #pragma once
 
 #include <memory>
@@ -8,46 +8,48 @@
 #include <vector>
 
 #include "core/seeded_noise.h"
-#include "diffusion/guidance.h"
+#include "diffusion/noise_predictor.h"
 #include "diffusion/scheduler.h"
-#include "models/unet.h"
 
 namespace latentray {
 
-// A prompt as the U-Net attends to it.
-struct PromptStates {
-  at::Tensor states;               // [N, L, D]
-  std::optional<at::Tensor> mask;  // [N, L], 0 where not to attend
+// What is known of an image whose masked part is painted anew.
+struct KnownRegion {
+  at::Tensor mask;           // [N, 1, h, w]: 1 where to paint, 0 where the original stays
+  at::Tensor image_latents;  // [N, C, h, w], scaled
 };
 
 struct DenoisingInputs {
-  PromptStates prompt;
-  // Needed when guidance is enabled.
-  std::optional<PromptStates> negative;
-  Guidance guidance;
-  double eta = 0;
-  int64_t steps = 50;
-  // Seeds of the noise: one for the batch, or one an image.
-  std::vector<uint64_t> seeds;
-  int64_t height = 64;  // of the latents
-  int64_t width = 64;
-  // Unit-variance noise to start from, [N, C, height, width]; drawn from the seeds when absent.
+  // Of unit variance, [N, C, h, w]: what a run starts from, or what noises the image.
+  at::Tensor noise;
+  // [N, C, h, w], scaled: the run starts from these, noised to the level of `start_step`.
+  std::optional<at::Tensor> image_latents;
+  // [N, C, h, w]: the run goes on from these as they are.
   std::optional<at::Tensor> latents;
+  // Keeps the latents outside of the mask at the image's, after every step.
+  std::optional<KnownRegion> known;
+  // An index into the scheduler's timesteps, a multiple of its order.
+  size_t start_step = 0;
+  double eta = 0;
+  // What stochastic schedulers draw from.
+  std::shared_ptr<NoiseSource> noise_source;
 };
 
 class DenoisingLoop {
  public:
-  // Takes a scheduler of its own. ERR_SHAPE and ERR_INVALID_ARG name inputs that do not fit.
-  DenoisingLoop(UNet2DConditionModel unet, std::unique_ptr<Scheduler> scheduler,
+  // The scheduler's timesteps are chosen. ERR_SHAPE and ERR_INVALID_ARG name inputs that do not
+  // fit.
+  DenoisingLoop(std::shared_ptr<NoisePredictor> predictor, std::unique_ptr<Scheduler> scheduler,
                 const DenoisingInputs& inputs);
 
   // Model calls in all and made so far (Heun makes two a step).
-  size_t steps() const { return timesteps().size(); }
-  size_t index() const { return index_; }
-  bool done() const { return index_ == steps(); }
-  const std::vector<double>& timesteps() const { return scheduler_->timesteps(); }
+  size_t steps() const { return scheduler_->timesteps().size() - start_; }
+  size_t index() const { return index_ - start_; }
+  bool done() const { return index() == steps(); }
+  // The timesteps of this run, the first at `start_step`.
+  std::vector<double> timesteps() const;
 
-  // [N, C, height, width], a new tensor after every step.
+  // [N, C, h, w], a new tensor after every step.
   const at::Tensor& latents() const { return latents_; }
 
   // One step: predict, guide, advance. An abort inside leaves the loop as it was before the step.
@@ -55,17 +57,19 @@ class DenoisingLoop {
 
  private:
   void check(const DenoisingInputs& inputs) const;
-  at::Tensor initial_latents(const DenoisingInputs& inputs);
-  at::Tensor predict();
+  at::Tensor initial_latents(const DenoisingInputs& inputs) const;
+  // `latents` with the original, noised to the level of step `index_`, where the mask is 0.
+  at::Tensor with_known_region(const at::Tensor& latents) const;
 
-  UNet2DConditionModel unet_;
+  std::shared_ptr<NoisePredictor> predictor_;
   std::unique_ptr<Scheduler> scheduler_;
-  NoiseSource noise_;
-  Guidance guidance_;
+  std::shared_ptr<NoiseSource> noise_source_;
   double eta_;
-  PromptStates conditioning_;  // the negative prompt's rows first when guidance is enabled
+  size_t start_;
+  size_t index_;
+  at::Tensor noise_;
+  std::optional<KnownRegion> known_;
   at::Tensor latents_;
-  size_t index_ = 0;
 };
 
 }  // namespace latentray

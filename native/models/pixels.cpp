@@ -26,6 +26,16 @@ at::Tensor to_grey_bytes(const at::Tensor& pixels) {
   return to_bytes(pixels.mean(1, /*keepdim=*/true));
 }
 
+at::Tensor from_unit_range(const at::Tensor& pixels) {
+  LATENTRAY_CHECK(pixels.isfinite().all().item<bool>(), "ERR_NON_FINITE",
+                  "pixels: expected numbers from 0 to 1, found NaN or infinity");
+  const auto [least, most] = at::aminmax(pixels);
+  LATENTRAY_CHECK(least.item<double>() >= 0 && most.item<double>() <= 1, "ERR_INVALID_ARG",
+                  "pixels: expected numbers from 0 to 1, found ", least.item<double>(), " to ",
+                  most.item<double>());
+  return pixels.to(at::kFloat) * 2 - 1;
+}
+
 at::Tensor from_bytes(const at::Tensor& bytes) {
   LATENTRAY_CHECK(bytes.dim() == 4 && bytes.scalar_type() == at::kByte, "ERR_SHAPE",
                   "bytes: expected uint8 of shape [N, H, W, C], received ", bytes.sizes());

@@ -6,9 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "models/unet_blocks.h"
-#include "models/unet_options.h"
-#include "nn/time_embedding.h"
+#include "models/unet_encoder.h"
 
 namespace latentray {
 
@@ -23,7 +21,7 @@ struct UNetConditions {
   std::optional<Tensor> mid_block_additional_residual;
 };
 
-class UNet2DConditionModelImpl : public torch::nn::Module {
+class UNet2DConditionModelImpl : public UNetEncoderImpl {
  public:
   explicit UNet2DConditionModelImpl(const UNet2DConditionOptions& options);
 
@@ -32,19 +30,9 @@ class UNet2DConditionModelImpl : public torch::nn::Module {
   Tensor forward(const Tensor& sample, const Tensor& timestep, const Tensor& encoder_hidden_states,
                  const UNetConditions& conditions = {});
 
-  const UNet2DConditionOptions& options() const { return options_; }
-
  private:
-  void check_inputs(const Tensor& sample, const Tensor& timestep,
-                    const Tensor& encoder_hidden_states, const UNetConditions& conditions) const;
-  UNetContext embed(const Tensor& sample, const Tensor& timestep,
-                    const Tensor& encoder_hidden_states, const UNetConditions& conditions);
+  void check_conditions(const UNetConditions& conditions, int64_t batch) const;
 
-  UNet2DConditionOptions options_;
-  nn::Conv2d conv_in_;
-  nn::TimestepEmbedding time_embedding_;
-  nn::TypedModuleList<UNetDownBlock2D> down_blocks_;
-  UNetMidBlock2DCrossAttn mid_block_{nullptr};
   nn::TypedModuleList<UNetUpBlock2D> up_blocks_;
   nn::GroupNorm conv_norm_out_;
   nn::Conv2d conv_out_;

@@ -1,8 +1,18 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { type DType, type Generated, Pipeline } from '../index.js';
-import { integer, interruptSignal, number, printJson, seeds } from './options.js';
+import {
+  type ControlOptions,
+  type DiffusionOptions,
+  type DType,
+  type Fit,
+  fitImage,
+  type Generated,
+  Image,
+  invalidArgument,
+  Pipeline,
+} from '../index.js';
+import { integer, interruptSignal, number, printJson, seeds, share } from './options.js';
 import { ProgressBar } from './progress-bar.js';
 
 interface GenerateFlags {
@@ -15,27 +25,49 @@ interface GenerateFlags {
   height?: number;
   images: number;
   scheduler?: string;
+  image?: string;
+  strength?: number;
+  mask?: string;
+  keepUnmasked?: boolean;
+  fit: Fit;
+  controlNet?: string;
+  control?: string;
+  controlScale: number;
   device?: string;
   dtype?: DType;
   out: string;
   json?: boolean;
 }
 
-/** `latentray generate`: texts to PNG files. */
+/** `latentray generate`: texts, or an image and texts, to PNG files. */
 export function registerGenerateCommand(program: Command): void {
   program
     .command('generate')
-    .description('generate images from texts')
+    .description(
+      'generate images from texts; with --image, change an image; with --mask, only its white part',
+    )
     .argument('<prompt...>', 'what to show; each argument is a prompt')
     .requiredOption('-m, --model <folder>', 'a pipeline in the diffusers layout')
     .option('-n, --negative <text>', 'what to stay away from', '')
     .option('-s, --steps <n>', 'denoising steps', integer, 50)
     .option('-g, --guidance <scale>', 'classifier-free guidance; 1 is none', number, 7.5)
     .option('--seed <n,…>', 'one seed for the batch, or one an image', seeds)
-    .option('--width <pixels>', "a multiple of 8 (default: the model's)", integer)
-    .option('--height <pixels>', "a multiple of 8 (default: the model's)", integer)
+    .option('--width <pixels>', "a multiple of 8 (default: the image's, or the model's)", integer)
+    .option('--height <pixels>', "a multiple of 8 (default: the image's, or the model's)", integer)
     .option('--images <n>', 'images a prompt', integer, 1)
     .option('--scheduler <name>', "such as ddim, euler, dpmpp_2m_karras (default: the model's)")
+    .option('--image <file>', 'start from this image')
+    .option('--strength <share>', 'how far from it, to 1 (default: 0.8; with --mask 1)', share)
+    .option('--mask <file>', 'white is painted anew, black stays')
+    .option('--keep-unmasked', "put the image's own pixels back outside of the mask")
+    .option(
+      '--fit <how>',
+      'letterbox, centre-crop or stretch, where images are not --width by --height',
+      'none',
+    )
+    .option('--control-net <folder>', 'a ControlNet, steered by --control')
+    .option('--control <file>', 'an image of the structure that the result is to have')
+    .option('--control-scale <n>', 'how strongly, 0 to 2', number, 1)
     .option('--device <name>', 'cpu, cuda or cuda:N')
     .option('--dtype <name>', 'float32, bfloat16 or float16')
     .option('-o, --out <folder>', 'where the images go', 'outputs')
@@ -44,27 +76,25 @@ export function registerGenerateCommand(program: Command): void {
 }
 
 async function generate(prompts: string[], flags: GenerateFlags): Promise<void> {
+  checkFlags(flags);
   const signal = interruptSignal();
-  const { device, dtype } = flags;
-  const pipeline = await Pipeline.load(flags.model, { device, dtype, signal });
+  const { device, dtype, controlNet } = flags;
+  const pipeline = await Pipeline.load(flags.model, { device, dtype, controlNet, signal });
   await mkdir(flags.out, { recursive: true }); // before the work, so that a wrong folder loses nothing
   const bar = new ProgressBar('generating');
   const startedAt = performance.now();
-  const result = await pipeline
-    .generate({
-      prompt: prompts,
-      negativePrompt: flags.negative,
-      steps: flags.steps,
-      guidanceScale: flags.guidance,
-      seed: flags.seed?.length === 1 ? flags.seed[0] : flags.seed,
-      width: flags.width,
-      height: flags.height,
-      imagesPerPrompt: flags.images,
-      scheduler: flags.scheduler,
-      onProgress: ({ step, steps }) => bar.update(step, steps),
-      signal,
-    })
-    .finally(() => bar.end());
+  const options: DiffusionOptions = {
+    prompt: prompts,
+    negativePrompt: flags.negative,
+    steps: flags.steps,
+    guidanceScale: flags.guidance,
+    seed: flags.seed?.length === 1 ? flags.seed[0] : flags.seed,
+    imagesPerPrompt: flags.images,
+    scheduler: flags.scheduler,
+    onProgress: ({ step, steps }) => bar.update(step, steps),
+    signal,
+  };
+  const result = await start(pipeline, flags, options).finally(() => bar.end());
   const seconds = (performance.now() - startedAt) / 1000;
   for (const { prompt, dropped } of result.truncated) {
     process.stderr.write(`Too long, cut: "${dropped}" of "${prompt}"\n`);
@@ -72,6 +102,64 @@ async function generate(prompts: string[], flags: GenerateFlags): Promise<void> 
   const files = await saveAll(result, flags.out);
   if (flags.json) printJson({ files, seeds: result.seeds, truncated: result.truncated, seconds });
   else process.stdout.write(files.map((file) => `${file}\n`).join(''));
+}
+
+/** What one flag means without another. */
+function checkFlags(flags: GenerateFlags): void {
+  const needs: [keyof GenerateFlags, string, keyof GenerateFlags, string][] = [
+    ['strength', '--strength', 'image', '--image'],
+    ['mask', '--mask', 'image', '--image'],
+    ['keepUnmasked', '--keep-unmasked', 'mask', '--mask'],
+    ['control', '--control', 'controlNet', '--control-net'],
+    ['controlNet', '--control-net', 'control', '--control'],
+  ];
+  for (const [flag, name, needed, neededName] of needs) {
+    if (flags[flag] === undefined || flags[needed] !== undefined) continue;
+    throw invalidArgument(name, `to be given with ${neededName}`, 'it alone');
+  }
+}
+
+/** The kind of run that the flags ask for. */
+async function start(pipeline: Pipeline, flags: GenerateFlags, options: DiffusionOptions) {
+  const { width, height, strength, keepUnmasked } = flags;
+  const { signal } = options;
+  if (!flags.image) {
+    const size = { width, height };
+    const control = await readControl(flags, size, signal);
+    return pipeline.generate({ ...options, ...size, control });
+  }
+  const image = await readFitted(flags.image, flags, { width, height }, signal);
+  const control = await readControl(flags, image, signal);
+  if (!flags.mask) return pipeline.imageToImage({ ...options, image, strength, control });
+  const mask = await readFitted(flags.mask, flags, image, signal);
+  return pipeline.inpaint({ ...options, image, mask, strength, keepUnmasked, control });
+}
+
+interface WantedSize {
+  readonly width?: number;
+  readonly height?: number;
+}
+
+async function readControl(
+  { control, controlScale: scale, fit }: GenerateFlags,
+  size: WantedSize,
+  signal: AbortSignal | undefined,
+): Promise<ControlOptions | undefined> {
+  if (!control) return undefined;
+  return { image: await readFitted(control, { fit }, size, signal), scale };
+}
+
+async function readFitted(
+  file: string,
+  { fit }: Pick<GenerateFlags, 'fit'>,
+  { width, height }: WantedSize,
+  signal: AbortSignal | undefined,
+): Promise<Image> {
+  const image = await Image.read(file, { signal });
+  return fitImage(image, {
+    ...{ width: width ?? image.width, height: height ?? image.height },
+    ...{ fit, signal },
+  });
 }
 
 async function saveAll({ images, seeds: used }: Generated, folder: string): Promise<string[]> {

@@ -23,6 +23,13 @@ export function number(text: string): number {
   return value;
 }
 
+/** A share, from above 0 to 1, for commander. */
+export function share(text: string): number {
+  const value = number(text);
+  if (value <= 0 || value > 1) throw new InvalidArgumentError('expected above 0 and up to 1.');
+  return value;
+}
+
 /** Seeds from 0 to 2⁶⁴ − 1, separated by commas. */
 export function seeds(text: string): bigint[] {
   const parts = text.split(',');

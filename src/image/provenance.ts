@@ -49,6 +49,9 @@ export function describeProvenance({ software, settings }: Provenance): string {
   if (settings?.kind === 'reconstruction') {
     return `Image passed through the autoencoder of a generative model (${maker}). Details may be the model's. Not for diagnosis.`;
   }
+  if (settings?.kind === 'image-to-image' || settings?.kind === 'inpainting') {
+    return `Synthetic image that a generative model (${maker}) made from another image. Details may be the model's. Not for diagnosis.`;
+  }
   return `Synthetic image made by a generative model (${maker}). It does not show a patient. Not for diagnosis.`;
 }
 

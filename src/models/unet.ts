@@ -1,7 +1,7 @@
-import { invalidArgument } from '../errors.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { UNetHandle } from '../native/addon-types.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
+import { type ControlResiduals, residualHandles, timestepsOf } from './controlnet.js';
 import {
   type CheckpointOptions,
   type ModelFolder,
@@ -20,6 +20,10 @@ export interface UNetInputs {
   readonly encoderHiddenStates: Tensor;
   /** [N, L], int64 or bool: 0 where a token must not be attended to. */
   readonly encoderAttentionMask?: Tensor;
+  /** [N, {@link UNet.timeCondProjDim}], for networks that take the guidance scale as an input. */
+  readonly timestepCond?: Tensor;
+  /** What {@link ControlNet.forward} gave. */
+  readonly controlResiduals?: ControlResiduals;
 }
 
 /**
@@ -72,6 +76,11 @@ export class UNet {
     return this.#handle.options.inChannels;
   }
 
+  /** Width of the guidance scale's embedding, in networks that guide themselves (LCM); else undefined. */
+  get timeCondProjDim(): number | undefined {
+    return this.#handle.options.timeCondProjDim ?? undefined;
+  }
+
   /** The width of the text states that it attends to. */
   get crossAttentionDim(): number {
     return this.#handle.options.crossAttentionDim;
@@ -83,12 +92,14 @@ export class UNet {
    * @throws `ERR_SHAPE` naming the input that does not fit.
    */
   async forward(inputs: UNetInputs, options: JobOptions = {}): Promise<Tensor> {
-    const { sample, timestep, encoderHiddenStates, encoderAttentionMask } = inputs;
-    const timesteps = typeof timestep === 'number' ? [timestep] : timestep;
-    if (!Array.isArray(timesteps) || !timesteps.every(Number.isFinite)) {
-      throw invalidArgument('timestep', 'a number, or an array of numbers', timestep);
-    }
-    const mask = encoderAttentionMask ? handleOf(encoderAttentionMask) : null;
+    const { sample, timestep, encoderHiddenStates } = inputs;
+    const { encoderAttentionMask: mask, timestepCond, controlResiduals } = inputs;
+    const timesteps = timestepsOf(timestep);
+    const conditions = {
+      encoderAttentionMask: mask ? handleOf(mask) : null,
+      timestepCond: timestepCond ? handleOf(timestepCond) : null,
+      controlResiduals: controlResiduals ? residualHandles(controlResiduals) : null,
+    };
     return new Tensor(
       await runJob(options.signal, (token) =>
         addon().unetForward(
@@ -96,7 +107,7 @@ export class UNet {
           handleOf(sample),
           timesteps,
           handleOf(encoderHiddenStates),
-          mask,
+          conditions,
           token,
         ),
       ),

@@ -45,7 +45,21 @@ export interface TextProjectionHandle extends ModelHandle {
 }
 
 export interface UNetHandle extends ModelHandle {
-  readonly options: { inChannels: number; outChannels: number; crossAttentionDim: number };
+  readonly options: {
+    inChannels: number;
+    outChannels: number;
+    crossAttentionDim: number;
+    timeCondProjDim: number | null;
+  };
+}
+
+export interface ControlNetHandle extends ModelHandle {
+  readonly options: {
+    inChannels: number;
+    crossAttentionDim: number;
+    conditioningChannels: number;
+    downscale: number;
+  };
 }
 
 export interface AutoencoderHandle extends ModelHandle {
@@ -59,6 +73,8 @@ export interface AutoencoderHandle extends ModelHandle {
   };
 }
 
+export type SafetyCheckerHandle = ModelHandle;
+
 export type NoiseSourceHandle = Disposable;
 
 export interface SchedulerHandle extends Disposable {
@@ -67,7 +83,19 @@ export interface SchedulerHandle extends Disposable {
   readonly initNoiseSigma: number;
   readonly order: number;
   readonly config: string;
-  setTimesteps(steps: number | { timesteps: number[] } | { sigmas: number[] }): void;
+  setTimesteps(steps: StepChoice): void;
+}
+
+export type StepChoice = number | { timesteps: number[] } | { sigmas: number[] };
+
+export interface NoisePredictorHandle extends Disposable {
+  predict(
+    sample: TensorHandle,
+    timestep: number,
+    step: number,
+    steps: number,
+    token?: CancelToken,
+  ): Promise<TensorHandle>;
 }
 
 export interface DenoisingRunHandle extends Disposable {
@@ -105,19 +133,43 @@ export interface TextEncoderOutput {
   pooled?: TensorHandle;
 }
 
-export interface DenoisingInputs {
+export interface ControlResidualHandles {
+  down: TensorHandle[];
+  mid: TensorHandle;
+}
+
+export interface UNetConditions {
+  encoderAttentionMask: TensorHandle | null;
+  timestepCond: TensorHandle | null;
+  controlResiduals: ControlResidualHandles | null;
+}
+
+export interface NoiseConditions {
   promptEmbeddings: TensorHandle;
   promptMask: TensorHandle | null;
   negativePromptEmbeddings: TensorHandle | null;
   negativePromptMask: TensorHandle | null;
   guidanceScale: number;
   guidanceRescale: number;
-  eta: number;
-  steps: number;
-  seeds: bigint[];
-  height: number;
-  width: number;
+  guidanceInterval: { start: number; end: number };
+  extraChannels: TensorHandle | null;
+  controls: {
+    model: ControlNetHandle;
+    image: TensorHandle;
+    scale: number;
+    start: number;
+    end: number;
+  }[];
+}
+
+export interface DenoisingInputs {
+  noise: TensorHandle;
+  imageLatents: TensorHandle | null;
   latents: TensorHandle | null;
+  known: { mask: TensorHandle; imageLatents: TensorHandle } | null;
+  startStep: number;
+  eta: number;
+  noiseSource: NoiseSourceHandle;
 }
 
 /** A model with LoRA adapters, and which part of a file is for it. */
@@ -241,9 +293,21 @@ export interface Addon {
     sample: TensorHandle,
     timesteps: readonly number[],
     encoderHiddenStates: TensorHandle,
-    encoderAttentionMask: TensorHandle | null,
+    conditions: UNetConditions,
     token: Token,
   ): Promise<TensorHandle>;
+
+  loadControlNet(source: ModelSource, token: Token): Promise<ControlNetHandle>;
+  controlNetForward(
+    controlNet: ControlNetHandle,
+    sample: TensorHandle,
+    timesteps: readonly number[],
+    encoderHiddenStates: TensorHandle,
+    image: TensorHandle,
+    scale: number,
+    encoderAttentionMask: TensorHandle | null,
+    token: Token,
+  ): Promise<ControlResidualHandles>;
 
   loadAutoencoder(source: ModelSource, token: Token): Promise<AutoencoderHandle>;
   loadTaesd(source: ModelSource, token: Token): Promise<AutoencoderHandle>;
@@ -269,6 +333,7 @@ export interface Addon {
   pixelsToUnitRange(pixels: TensorHandle, token: Token): Promise<TensorHandle>;
   pixelsToBytes(pixels: TensorHandle, token: Token): Promise<TensorHandle>;
   pixelsToGreyBytes(pixels: TensorHandle, token: Token): Promise<TensorHandle>;
+  pixelsFromUnitRange(pixels: TensorHandle, token: Token): Promise<TensorHandle>;
   bytesToPixels(bytes: TensorHandle, token: Token): Promise<TensorHandle>;
   scaleLatents(
     autoencoder: AutoencoderHandle,
@@ -313,12 +378,31 @@ export interface Addon {
     token: Token,
   ): Promise<TensorHandle>;
 
-  startDenoising(
+  loadSafetyChecker(source: ModelSource, token: Token): Promise<SafetyCheckerHandle>;
+  safetyCheckerScores(
+    checker: SafetyCheckerHandle,
+    bytes: TensorHandle,
+    token: Token,
+  ): Promise<TensorHandle>;
+
+  createNoisePredictor(
     unet: UNetHandle,
+    conditions: NoiseConditions,
+    token: Token,
+  ): Promise<NoisePredictorHandle>;
+  startDenoising(
+    predictor: NoisePredictorHandle,
     scheduler: SchedulerHandle,
+    steps: StepChoice,
     inputs: DenoisingInputs,
     token: Token,
   ): Promise<DenoisingRunHandle>;
+  prepareMask(
+    pixels: TensorHandle,
+    mask: TensorHandle,
+    downscale: number,
+    token: Token,
+  ): Promise<{ pixels: TensorHandle; latents: TensorHandle; maskedPixels: TensorHandle }>;
 
   imageSimilarity(
     metric: 'rmse' | 'psnr' | 'ssim' | 'msSsim',

@@ -4,14 +4,17 @@ import { packageVersion } from '../native/package-root.js';
 import type { Tensor } from '../tensor.js';
 
 /** Bytes [N, H, W, C] as images, each with its provenance. */
-export function bytesToImages(bytes: Tensor, provenanceOf: (index: number) => Provenance): Image[] {
+export function bytesToImages(
+  bytes: Tensor,
+  provenanceOf?: (index: number) => Provenance,
+): Image[] {
   const [count = 0, height = 0, width = 0, channels] = bytes.shape;
   const data = bytes.data() as Uint8Array;
   const size = data.length / count;
   return Array.from({ length: count }, (_, index) => {
     const own = data.slice(index * size, (index + 1) * size);
-    const provenance = provenanceOf(index);
-    return new Image({ width, height, channels: channels as 1 | 3, data: own, provenance });
+    const init = { width, height, channels: channels as 1 | 3, data: own };
+    return new Image(provenanceOf ? { ...init, provenance: provenanceOf(index) } : init);
   });
 }
 

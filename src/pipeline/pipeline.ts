@@ -1,102 +1,61 @@
-import { randomBytes } from 'node:crypto';
-import { LatentrayError } from '../errors.js';
 import type { Image } from '../image/image.js';
-import { Autoencoder } from '../models/autoencoder.js';
-import type { CheckpointOptions, ModelOptions } from '../models/model-folder.js';
+import type { Autoencoder } from '../models/autoencoder.js';
+import type { ControlNet } from '../models/controlnet.js';
+import { SafetyChecker } from '../models/safety-checker.js';
 import type { SaveOptions } from '../models/save-model.js';
-import { TextEncoder } from '../models/text-encoder.js';
+import type { TextEncoder } from '../models/text-encoder.js';
 import type { TextProjection } from '../models/text-projection.js';
-import type { TextualInversionSource } from '../models/textual-inversion.js';
-import { UNet } from '../models/unet.js';
-import { addon, type JobOptions, runJob } from '../native/addon.js';
-import { toSeed } from '../noise-source.js';
+import type { UNet } from '../models/unet.js';
+import type { JobOptions } from '../native/addon.js';
 import { parseOptions } from '../parse-options.js';
-import { Scheduler, type SchedulerConfig } from '../scheduler.js';
-import { handleOf, Tensor } from '../tensor.js';
-import { denoise } from './denoise.js';
-import {
-  type GenerateOptions,
-  generateOptions,
-  type ParsedGenerateOptions,
-  type Progress,
-} from './generate-options.js';
-import { bytesToImages, madeHere } from './images.js';
+import type { Scheduler } from '../scheduler.js';
+import type { GenerateOptions } from './generate-options.js';
+import { type ImageToImageOptions, imageToImage } from './image-to-image.js';
+import { type InpaintOptions, inpaint } from './inpaint.js';
+import { type LoadedPipeline, loadPipeline, type PipelineOptions } from './load-pipeline.js';
+import { type LoraAdapter, LoraAdapters, type LoraSource } from './lora-adapters.js';
 import { modelDigest } from './model-digest.js';
-import { openPipeline, type PartSource, type PipelineSourceOptions } from './pipeline-source.js';
+import type { IdentifiedParts } from './parts.js';
 import {
   type EncodedPrompt,
   type EncodePromptOptions,
   embedBoth,
-  embedPrompts,
   encodePromptOptions,
   type PromptEmbeddings,
-  promptsOf,
-  spread,
-  type Truncation,
 } from './prompt-embeddings.js';
 import { type ReconstructOptions, reconstruct } from './reconstruct.js';
+import type { Generated } from './run.js';
+import type { SafetyCheck } from './safety-check.js';
 import { savePipeline } from './save-pipeline.js';
-import { textProjectionFor } from './text-projection-part.js';
+import { textToImage } from './text-to-image.js';
 
-/** How a pipeline is loaded; parts that are given replace the folder's. */
-export interface PipelineOptions extends ModelOptions, PipelineSourceOptions {
-  /** CLIP, BERT, RoBERTa or CXR-BERT. One of another width needs a `textProjection`. */
-  readonly textEncoder?: string | TextEncoder;
-  /**
-   * Between the text encoder's states and the U-Net: a folder, a projection, or a new one with random weights
-   * (`'mlp'` has one hidden layer). @default the folder's `text_projection`, where it has one
-   */
-  readonly textProjection?: string | TextProjection | undefined;
-  /** Files of learned tokens; see {@link Pipeline.loadTextualInversion}. */
-  readonly embeddings?: readonly (string | TextualInversionSource)[] | undefined;
-  readonly unet?: string | UNet;
-  readonly vae?: string | Autoencoder;
-  /** A name that takes over the folder's config, a config, or a scheduler. */
-  readonly scheduler?: string | SchedulerConfig | Scheduler;
-}
-
-/** What {@link Pipeline.generate} made. */
-export interface Generated {
-  /** One an image where `output` is `'image'`. Each says that it is synthetic and how it was made. */
-  readonly images: readonly Image[];
-  /** [N, 3, H, W] in [0, 1] where `output` is `'pixels'`. */
-  readonly pixels: Tensor | undefined;
-  /** [N, C, h, w], as the U-Net sees them. */
-  readonly latents: Tensor;
-  /** One for the whole batch, or one an image: `seed: seeds` makes the same images again. */
-  readonly seeds: readonly bigint[];
-  /** Prompts that were longer than the text encoder takes, with what was cut. */
-  readonly truncated: readonly Truncation[];
-}
-
-interface Parts {
-  readonly index: Readonly<Record<string, unknown>>;
-  readonly textEncoder: TextEncoder;
-  readonly textProjection: TextProjection | undefined;
-  readonly unet: UNet;
-  readonly vae: Autoencoder;
-  readonly scheduler: Scheduler;
-}
-
-/** Text to image: a text encoder, a U-Net, an autoencoder and a scheduler, as diffusers saves them. */
-export class Pipeline {
-  /** The published model_index.json. */
-  readonly index: Readonly<Record<string, unknown>>;
+/**
+ * Texts, or images and texts, to images: a text encoder, a U-Net, an autoencoder and a scheduler, as diffusers
+ * saves them.
+ */
+export class Pipeline implements IdentifiedParts {
   readonly textEncoder: TextEncoder;
   /** Where another text encoder took CLIP's place. */
   readonly textProjection: TextProjection | undefined;
   readonly unet: UNet;
   readonly vae: Autoencoder;
   readonly scheduler: Scheduler;
-  #digest: { readonly files: string; readonly value: Promise<string> } | undefined;
+  readonly controlNets: readonly ControlNet[];
+  readonly safetyChecker: SafetyChecker | SafetyCheck | undefined;
+  /** The published model_index.json. */
+  readonly index: Readonly<Record<string, unknown>>;
+  readonly #lora: LoraAdapters;
 
-  private constructor(parts: Parts) {
-    this.index = parts.index;
+  private constructor({ parts, index }: LoadedPipeline) {
     this.textEncoder = parts.textEncoder;
     this.textProjection = parts.textProjection;
     this.unet = parts.unet;
     this.vae = parts.vae;
     this.scheduler = parts.scheduler;
+    this.controlNets = parts.controlNets;
+    this.safetyChecker = parts.safetyChecker;
+    this.index = index;
+    this.#lora = new LoraAdapters(parts);
   }
 
   /**
@@ -105,53 +64,72 @@ export class Pipeline {
    * (.safetensors, .ckpt). A checkpoint file holds weights alone: its configs and its tokenizer are read from
    * `config`, a folder in the diffusers layout, by default one of the file's name or the file's own folder.
    *
-   * @throws `ERR_MODEL_NOT_FOUND`, `ERR_CONFIG_INVALID`, `ERR_WEIGHTS_…`, `ERR_DEVICE_UNAVAILABLE`.
+   * @throws `ERR_MODEL_NOT_FOUND`, `ERR_CONFIG_INVALID`, `ERR_WEIGHTS_…`, `ERR_DEVICE_UNAVAILABLE`,
+   * `ERR_INVALID_ARG`.
    */
   static async load(path: string, options: PipelineOptions = {}): Promise<Pipeline> {
-    const source = await openPipeline(path, options);
-    const { device, dtype, signal } = options;
-    const model = { device, dtype, signal };
-    const tokenizer = source.tokenizer;
-    const [textEncoder, unet, vae, scheduler] = await Promise.all([
-      part(options.textEncoder, source.part('text_encoder'), (folder, own) =>
-        TextEncoder.load(folder, { ...model, ...own, ...(own && { tokenizer }) }),
-      ),
-      part(options.unet, source.part('unet'), (folder, own) =>
-        UNet.load(folder, { ...model, ...own }),
-      ),
-      part(options.vae, source.part('vae'), (folder, own) =>
-        Autoencoder.load(folder, { ...model, ...own }),
-      ),
-      Scheduler.load(source.scheduler),
-    ]);
-    const chosen = chooseScheduler(scheduler, options.scheduler);
-    checkWidths(unet, vae);
-    const textProjection = await textProjectionFor(
-      { folder: path, wanted: options.textProjection, textEncoder, unet },
-      model,
-    );
-    const pipeline = new Pipeline({
-      index: source.index,
-      textEncoder,
-      textProjection,
-      unet,
-      vae,
-      scheduler: chosen,
-    });
-    for (const source of options.embeddings ?? []) {
-      const { path: file, token } = typeof source === 'string' ? { path: source } : source;
-      await pipeline.loadTextualInversion(file, { token, signal });
+    const loaded = await loadPipeline(path, options);
+    const { signal } = options;
+    const pipeline = new Pipeline(loaded);
+    for (const { path: file, ...how } of loaded.embeddings) {
+      await pipeline.loadTextualInversion(file, { ...how, signal });
+    }
+    for (const { path: file, ...how } of loaded.lora) {
+      await pipeline.loadLora(file, { ...how, signal });
     }
     return pipeline;
   }
 
-  /** What identifies the model: a SHA-256 over its weight files, read once. */
+  /** What identifies the model: a SHA-256 over its weight files, each read once. */
   digest(): Promise<string> {
-    const parts = [this.textEncoder, this.textProjection, this.unet, this.vae];
-    const weightFiles = parts.flatMap((part) => part?.weightFiles ?? []);
-    const files = weightFiles.join('\n');
-    if (this.#digest?.files !== files) this.#digest = { files, value: modelDigest(weightFiles) };
-    return this.#digest.value;
+    const { textEncoder, textProjection, unet, vae } = this;
+    const files = this.lora.map(({ path }) => path);
+    return modelDigest([
+      ...[textEncoder, textProjection, unet, vae].flatMap((model) => model?.weightFiles ?? []),
+      ...files,
+    ]);
+  }
+
+  /** The LoRA adapters that are loaded, with their scales. */
+  get lora(): readonly LoraAdapter[] {
+    return this.#lora.loaded;
+  }
+
+  /**
+   * Loads an adapter for the U-Net, the text encoder or both, beside those that are there: LoRA weights as
+   * diffusers, peft or kohya-ss write them. Images are made with it from now on.
+   *
+   * @param path A file, or a folder with pytorch_lora_weights.safetensors.
+   * @returns The adapter's name.
+   * @throws `ERR_WEIGHTS_UNEXPECTED_KEY` for weights that fit nowhere, `ERR_WEIGHTS_SHAPE`,
+   * `ERR_WEIGHTS_MISSING_KEY`, `ERR_INVALID_ARG` for a name that is taken. Nothing changes then.
+   */
+  loadLora(path: string, options: Omit<LoraSource, 'path'> & JobOptions = {}): Promise<string> {
+    return this.#lora.load(path, options);
+  }
+
+  /**
+   * Sets how strong the named adapters are; the others are switched off. `{}` switches all off.
+   *
+   * @throws `ERR_INVALID_ARG` for names that are not loaded, and while the adapters are fused.
+   */
+  setLoraScales(scales: Readonly<Record<string, number>>, options: JobOptions = {}): Promise<void> {
+    return this.#lora.setScales(scales, options);
+  }
+
+  /** Takes an adapter away, or all of them. `ERR_INVALID_ARG` as {@link setLoraScales}. */
+  unloadLora(name?: string, options: JobOptions = {}): Promise<void> {
+    return this.#lora.unload(name, options);
+  }
+
+  /** Puts the adapters into the weights at their present scales: no cost a step, more memory. */
+  fuseLora(options: JobOptions = {}): Promise<void> {
+    return this.#lora.fuse(options);
+  }
+
+  /** Gives the weights back that were there before {@link fuseLora}, bit for bit. */
+  unfuseLora(options: JobOptions = {}): Promise<void> {
+    return this.#lora.unfuse(options);
   }
 
   /**
@@ -195,44 +173,29 @@ export class Pipeline {
    * @throws `ERR_INVALID_ARG`, `ERR_SHAPE`; the signal's reason, within a step; whatever `onStep` throws.
    * The pipeline stays usable after each of them.
    */
-  async generate(options: GenerateOptions): Promise<Generated> {
-    const parsed = parseOptions(generateOptions, options, 'generate');
-    const startedAt = performance.now();
-    const progress = progressReporter(parsed.onProgress, startedAt);
-    const size = this.#size(parsed);
-    const prompts = promptsOf(parsed);
-    const seeds = seedsOf(parsed, prompts.length * parsed.imagesPerPrompt);
-    const scheduler = chooseScheduler(this.scheduler, parsed.scheduler);
+  generate(options: GenerateOptions): Promise<Generated> {
+    return textToImage(this, options);
+  }
 
-    progress('encode', 0, 1);
-    const embeddings = await embedPrompts(this, parsed);
-    progress('encode', 1, 1);
-    const { downscale } = this.vae;
-    const latents = await denoise(
-      {
-        unet: this.unet,
-        scheduler,
-        embeddings,
-        seeds,
-        height: size.height / downscale,
-        width: size.width / downscale,
-        startedAt,
-      },
-      parsed,
-    );
-    const { truncated } = embeddings;
-    const made = { images: [], pixels: undefined, latents, seeds, truncated };
-    if (parsed.output === 'latents') return made;
+  /**
+   * Changes images as texts say, as diffusers' image-to-image pipeline does: the image is noised as far as
+   * `strength` says and denoised from there. Several seeds give variations of one image.
+   *
+   * @throws As {@link Pipeline.generate}; `ERR_SHAPE` for sizes that do not suit the autoencoder,
+   * `ERR_NON_FINITE` for pixels that are not numbers.
+   */
+  imageToImage(options: ImageToImageOptions): Promise<Generated> {
+    return imageToImage(this, options);
+  }
 
-    progress('decode', 0, 1);
-    const decoded = await this.#decode(latents, parsed);
-    progress('decode', 1, 1);
-    if (parsed.output === 'pixels') return { ...made, pixels: decoded };
-    const images = bytesToImages(
-      decoded,
-      await this.#provenance(parsed, prompts, seeds, scheduler),
-    );
-    return { ...made, images };
+  /**
+   * Paints the white part of a mask anew, as diffusers' inpainting pipeline does: with the U-Net of an
+   * inpainting model (9 channels), or with any other by keeping the rest at the image's latents.
+   *
+   * @throws As {@link Pipeline.imageToImage}.
+   */
+  inpaint(options: InpaintOptions): Promise<Generated> {
+    return inpaint(this, options);
   }
 
   /** Images through the autoencoder and back; see {@link reconstruct}. */
@@ -242,7 +205,8 @@ export class Pipeline {
 
   /**
    * Saves a folder in the diffusers layout, which diffusers and {@link Pipeline.load} read: the weights as
-   * they are now, with their dtype unless another is asked for. Learned tokens stay in their own files.
+   * they are now, with their dtype unless another is asked for. Learned tokens and LoRA adapters that are not
+   * fused stay in their own files.
    *
    * @throws `ERR_WRITE`, `ERR_DISPOSED`.
    */
@@ -257,111 +221,17 @@ export class Pipeline {
     this.unet.dispose();
     this.vae.dispose();
     this.scheduler.dispose();
+    for (const controlNet of this.controlNets) controlNet.dispose();
+    if (this.safetyChecker instanceof SafetyChecker) this.safetyChecker.dispose();
+  }
+
+  /** Whether any part was disposed of. */
+  get disposed(): boolean {
+    const { textEncoder, unet, vae } = this;
+    return [textEncoder, unet, vae].some((part) => part.disposed);
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
-
-  #size({ width, height }: ParsedGenerateOptions): { width: number; height: number } {
-    const { downscale } = this.vae;
-    const trained = Number(this.unet.config.sample_size ?? 64) * downscale;
-    const size = { width: width ?? trained, height: height ?? trained };
-    for (const [side, pixels] of Object.entries(size)) {
-      if (pixels % downscale === 0) continue;
-      throw new LatentrayError(
-        'ERR_INVALID_ARG',
-        `${side}: expected a multiple of ${downscale}, received ${pixels}`,
-      );
-    }
-    return size;
-  }
-
-  async #decode(latents: Tensor, options: ParsedGenerateOptions): Promise<Tensor> {
-    const { slicing, tiling, signal, output } = options;
-    using pixels = await this.vae.decodeScaled(latents, { slicing, tiling, signal });
-    const convert = output === 'pixels' ? addon().pixelsToUnitRange : addon().pixelsToBytes;
-    return new Tensor(await runJob(signal, (token) => convert(handleOf(pixels), token)));
-  }
-
-  async #provenance(
-    options: ParsedGenerateOptions,
-    prompts: readonly string[],
-    seeds: readonly bigint[],
-    scheduler: Scheduler,
-  ) {
-    const negatives = spread(options.negativePrompt, prompts.length);
-    const digest = await this.digest();
-    const settings = {
-      scheduler: scheduler.config._class_name,
-      steps: options.steps,
-      guidanceScale: options.guidanceScale,
-      guidanceRescale: options.guidanceRescale,
-      eta: options.eta,
-      clipSkip: options.clipSkip,
-      longPrompt: options.longPrompt,
-      dtype: this.unet.dtype,
-      device: this.unet.device,
-    };
-    return (index: number) => {
-      const row = Math.floor(index / options.imagesPerPrompt);
-      return madeHere({
-        modelDigest: digest,
-        prompt: prompts[row] ?? '',
-        negativePrompt: negatives[row] ?? '',
-        seed: seeds[seeds.length === 1 ? 0 : index] ?? 0n,
-        // One seed draws a whole batch: the image's place in it belongs to the recipe.
-        settings: { ...settings, batchIndex: index, batchSeeds: seeds.length },
-      });
-    };
-  }
-}
-
-/** A part that was given, or the pipeline's own, which `load` gets with its own options. */
-async function part<T extends object>(
-  given: string | T | undefined,
-  source: PartSource,
-  load: (path: string, own?: CheckpointOptions) => Promise<T>,
-): Promise<T> {
-  if (given === undefined) return load(source.path, source.options);
-  return typeof given === 'string' ? load(given) : given;
-}
-
-function chooseScheduler(
-  own: Scheduler,
-  wanted: string | SchedulerConfig | Scheduler | undefined,
-): Scheduler {
-  if (wanted === undefined) return own;
-  if (wanted instanceof Scheduler) return wanted;
-  return typeof wanted === 'string' ? own.as(wanted) : Scheduler.create(wanted);
-}
-
-function checkWidths(unet: UNet, vae: Autoencoder): void {
-  if (vae.latentChannels !== unet.inChannels) {
-    throw new LatentrayError(
-      'ERR_CONFIG_INVALID',
-      `the autoencoder has ${vae.latentChannels} latent channels, the U-Net takes ` +
-        `${unet.inChannels} (in_channels): they do not go together`,
-    );
-  }
-}
-
-function seedsOf({ seed }: ParsedGenerateOptions, count: number): bigint[] {
-  if (seed === undefined) {
-    return Array.from({ length: count }, () => BigInt(randomBytes(4).readUInt32LE()));
-  }
-  if (!Array.isArray(seed)) return [toSeed(seed)];
-  if (seed.length === count || seed.length === 1) return seed.map(toSeed);
-  throw new LatentrayError(
-    'ERR_INVALID_ARG',
-    `seed: expected one, or ${count} (one an image), received ${seed.length}`,
-  );
-}
-
-function progressReporter(
-  onProgress: ((progress: Progress) => void) | undefined,
-  startedAt: number,
-) {
-  return (stage: Progress['stage'], step: number, steps: number) =>
-    onProgress?.({ stage, step, steps, elapsedMs: performance.now() - startedAt });
 }

@@ -82,6 +82,80 @@ t.test('generate --json prints one JSON object, and cuts aloud', async (t) => {
   t.same(readdirSync(join(folder, 'outputs')), ['image-7-0.png', 'image-7-1.png']);
 });
 
+t.test('generate changes an image, and paints inside of a mask', async (t) => {
+  const folder = t.testdir();
+  await checkers(64).save(join(folder, 'in.png'));
+  const white = { width: 64, height: 64, channels: 1, data: new Uint8Array(64 * 64) } as const;
+  white.data.fill(255, 64 * 32);
+  await new Image(white).save(join(folder, 'mask.png'));
+  const small = ['--model', model, '--steps', '4', '--seed', '5', '--json'];
+
+  const changed = await latentray(
+    folder,
+    ...['generate', 'effusion', ...small, '--image', 'in.png', '--strength', '0.5'],
+    ...['--width', '32', '--height', '32', '--fit', 'stretch', '--out', 'changed'],
+  );
+  t.match(changed, { status: 0, stderr: '' });
+  const file = join(folder, 'changed/image-5-0.png');
+  t.match(await Image.read(file), { width: 32, height: 32 });
+  t.match(await readProvenance(file), {
+    prompt: 'effusion',
+    settings: { kind: 'image-to-image', strength: 0.5, image: /^sha256:/ },
+  });
+
+  const painted = await latentray(
+    folder,
+    ...['generate', 'effusion', ...small, '--image', 'in.png', '--mask', 'mask.png'],
+    ...['--keep-unmasked', '--out', 'painted'],
+  );
+  t.match(painted, { status: 0, stderr: '' });
+  const image = await Image.read(join(folder, 'painted/image-5-0.png'));
+  const original = await Image.read(join(folder, 'in.png'));
+  const half = 64 * 32;
+  t.same(
+    Array.from({ length: half }, (_, i) => image.data[i * 3]),
+    Array.from({ length: half }, (_, i) => original.data[i * original.channels]),
+  );
+  t.match(image.provenance, { settings: { kind: 'inpainting', strength: 1, keepUnmasked: true } });
+});
+
+t.test('generate is steered by a ControlNet', async (t) => {
+  const folder = t.testdir();
+  await checkers(64).save(join(folder, 'edges.png'));
+  const controlNet = await recipeFolder('recipe-controlnet');
+  const args = ['generate', 'effusion', ...quick, '--seed', '5', '--control', 'edges.png'];
+  const result = await latentray(
+    folder,
+    ...[...args, '--control-net', controlNet, '--control-scale', '0.5', '--out', 'out'],
+  );
+  t.match(result, { status: 0, stderr: '' });
+  t.match(await readProvenance(join(folder, 'out/image-5-0.png')), {
+    settings: { control: [{ scale: 0.5, image: /^sha256:/ }] },
+  });
+});
+
+t.test('flags that need another one say so', async (t) => {
+  const folder = t.testdir();
+  await checkers(64).save(join(folder, 'in.png'));
+  const wrong: [string[], RegExp][] = [
+    [['--strength', '0.5'], /--strength: expected to be given with --image/],
+    [['--mask', 'in.png'], /--mask: expected to be given with --image/],
+    [['--image', 'in.png', '--keep-unmasked'], /with --mask/],
+    [['--control', 'in.png'], /with --control-net/],
+    [['--strength', '1.5', '--image', 'in.png'], /above 0 and up to 1/],
+    [['--image', 'none.png'], /ERR_IMAGE_DECODE/],
+    [['--image', 'in.png', '--width', '32'], /fit/],
+  ];
+  for (const [flags, message] of wrong) {
+    const { status, stderr } = await latentray(
+      folder,
+      ...['generate', 'effusion', '--model', model, ...flags],
+    );
+    t.equal(status, 1, flags.join(' '));
+    t.match(stderr, message);
+  }
+});
+
 t.test('reconstruct writes images, a sheet and a table', async (t) => {
   const folder = t.testdir();
   mkdirSync(join(folder, 'in'));

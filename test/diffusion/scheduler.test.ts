@@ -23,17 +23,29 @@ async function trajectoryError(scheduler: Scheduler, reference: Case): Promise<n
   const expected = tensor(reference, 'trajectory');
   const [points = 0, ...shape] = expected.shape;
   const at = async (index: number) => (await expected.slice(0, index, index + 1)).reshape(shape);
+  const inputs = tensor(reference, 'scaled_inputs');
+  const inputAt = async (index: number) => (await inputs.slice(0, index, index + 1)).reshape(shape);
   const noise = new NoiseSource(Number(reference.metadata.generator_seed));
   let sample = await at(0);
   const errors: number[] = [];
   for (let index = 0; index < points - 1; index++) {
     const input = await scheduler.scaleModelInput(sample, index);
+    errors.push(await relativeError(input, await inputAt(index)));
     const timestep = scheduler.timesteps[index] ?? Number.NaN;
     const output = await network(input, tensor(reference, 'W'), timestep);
     sample = await scheduler.step(output, index, sample, { noise, ...(eta && { eta }) });
     errors.push(await relativeError(sample, await at(index + 1)));
   }
   return Math.max(...errors);
+}
+
+/** The cases noise their two rows to the run's second and fourth timestep. */
+async function noisingError(scheduler: Scheduler, reference: Case): Promise<number> {
+  const timesteps = [1, 3].map((index) => scheduler.timesteps[index] ?? Number.NaN);
+  const [original, noise] = ['x0', 'noise'].map((name) => tensor(reference, `add_noise.${name}`));
+  if (!original || !noise) throw new Error('no tensors to noise');
+  const noised = await scheduler.addNoise(original, noise, timesteps);
+  return relativeError(noised, tensor(reference, 'add_noise.out'));
 }
 
 for (const { name, path, skip } of caseFolders) {
@@ -46,6 +58,12 @@ for (const { name, path, skip } of caseFolders) {
       using scheduler = schedulerOf(reference);
       const { timesteps } = reference.tensors;
       t.ok(closeTo(scheduler.timesteps, timesteps?.data() ?? []), `${file}: timesteps`);
+      const { sigmas } = reference.tensors;
+      if (sigmas) t.ok(closeTo(scheduler.sigmas ?? [], sigmas.data()), `${file}: sigmas`);
+      const sigma = Number(reference.metadata.init_noise_sigma);
+      t.ok(Math.abs(scheduler.initNoiseSigma / sigma - 1) <= 1e-6, `${file}: initNoiseSigma`);
+      const noised = await noisingError(scheduler, reference);
+      t.ok(noised <= 1e-6, `${file}: addNoise ${noised}`);
       const error = await trajectoryError(scheduler, reference);
       t.ok(error <= 1e-6, `${file}: ${error}`);
     }

@@ -66,6 +66,22 @@ t.test('custom-loop.ts arrives at the pipeline’s latents', async (t) => {
   t.match(await readProvenance(join(folder, 'loop.png')), { software: 'custom-loop' });
 });
 
+t.test('custom-scheduler.ts is our Euler', async (t) => {
+  const { stdout } = await run(await sampleFolder(t), 'custom-scheduler.ts', pipeline);
+  const [, difference] = /^relative difference (\S+)\n$/.exec(stdout) ?? [];
+  t.ok(Number(difference) <= 1e-5, `relative difference ${difference}`);
+});
+
+t.test('image-to-image.ts writes variations', async (t) => {
+  const folder = await sampleFolder(t);
+  const file = join('radiographs', 'frontal.png');
+  const { stdout } = await run(folder, 'image-to-image.ts', pipeline, file, 'out', 'effusion');
+  t.match(stdout, /^strength 0\.2, seed 1: -?\d+\.\d dB to the original\n/);
+  t.equal(stdout.trim().split('\n').length, 6);
+  const made = await readProvenance(join(folder, 'out/strength-0.5-seed-2.png'));
+  t.match(made, { synthetic: true, seed: 2n, settings: { strength: 0.5 } });
+});
+
 t.test('an example without arguments says what it wants', async (t) => {
   const usage = { code: 1, stderr: /usage: generate\.ts/ };
   await t.rejects(run(t.testdir(), 'generate.ts'), usage);

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadTensors, type Tensor } from '../../src/index.js';
+import { loadTensors, type SchedulerConfig, type Tensor } from '../../src/index.js';
+import { parsePythonJson } from '../../src/json.js';
 import { committed, recipeFolder, shardedUNet } from './recipe.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -76,6 +77,17 @@ export const pipelines = [
   ofShared('tiny-sd1'),
   ofShared('tiny-sd2'),
 ];
+
+/** A case that is always here, by its path without the ending. */
+export function committedCase(path: string): Promise<Case> {
+  return loadTensors(join(committed, `${path}.safetensors`));
+}
+
+/** The scheduler that a case was made with. */
+export function schedulerConfig({ metadata }: Case): SchedulerConfig {
+  const config = parsePythonJson(metadata.config ?? '', 'case') as SchedulerConfig;
+  return { ...config, _class_name: metadata.scheduler };
+}
 
 /** AutoencoderTiny. */
 export const tinyAutoencoders = [ofRecipe('recipe-taesd'), ofShared('tiny-taesd')];

@@ -1,8 +1,7 @@
 #include "denoising_loop.h"
 
 #include "arguments.h"
-#include "job.h"
-#include "model_source.h"
+#include "model_job.h"
 #include "scheduler.h"
 #include "tensor.h"
 #include "unet.h"
@@ -39,13 +38,12 @@ Napi::Value start_denoising(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto unet = UNetObject::payload_of(info[0]);
     const auto scheduler = SchedulerObject::payload_of(info[1]);
-    const std::string lane = lane_of(*unet.ptr());
     return start_job(
-        info.Env(), lane, cancel_token_argument(info[3]),
-        [unet, scheduler, lane, inputs = inputs_argument(info[2].As<Napi::Object>())] {
+        info.Env(), lane_of(*unet.ptr()), cancel_token_argument(info[3]),
+        [unet, scheduler, inputs = inputs_argument(info[2].As<Napi::Object>())] {
           auto run = std::make_shared<DenoisingRun>();
           run->loop = std::make_unique<DenoisingLoop>(unet, scheduler->scheduler->clone(), inputs);
-          run->lane = lane;
+          run->unet = unet.ptr();
           run->latents = run->loop->latents();
           run->timesteps = run->loop->timesteps();
           return run;
@@ -88,8 +86,8 @@ Napi::Value DenoisingRunObject::latents(const Napi::CallbackInfo& info) {
 Napi::Value DenoisingRunObject::step(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto run = payload();
-    return start_job(
-        info.Env(), run->lane, cancel_token_argument(info[0]),
+    return start_model_job(
+        info.Env(), run->unet, cancel_token_argument(info[0]),
         [run] {
           run->loop->step();
           return run->loop->latents();

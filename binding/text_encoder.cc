@@ -54,10 +54,8 @@ Napi::Value text_encoder_forward(const Napi::CallbackInfo& info) {
     const auto skip =
         static_cast<int64_t>(number_argument(options.Get("skipLayers"), "skipLayers"));
     const bool wants_states = options.Get("hiddenStates").ToBoolean();
-    TextInputs inputs;
-    inputs.input_ids = tensor_argument(info[1]);
-    inputs.attention_mask = optional_tensor_argument(info[2]);
-    inputs.output_hidden_states = wants_states || skip > 0;
+    TextInputs inputs{tensor_argument(info[1]), optional_tensor_argument(info[2]), std::nullopt,
+                      wants_states || skip > 0};
     return start_job(
         info.Env(), lane_of(*model), cancel_token_argument(info[4]),
         [model, inputs, skip, wants_states]() mutable {

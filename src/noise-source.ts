@@ -1,7 +1,8 @@
 import { invalidArgument } from './errors.js';
 import { addon, type JobOptions, runJob } from './native/addon.js';
 import type { NoiseSourceHandle } from './native/addon-types.js';
-import { Tensor, type TensorOptions } from './tensor.js';
+import { parseOptions, placedJobOptions } from './parse-options.js';
+import { checkShape, Tensor, type TensorOptions } from './tensor.js';
 
 const handleKey = Symbol.for('latentray.noise-source.handle');
 
@@ -26,14 +27,24 @@ export class NoiseSource {
 
   /** Standard normal noise of `shape`, whose first dimension is the number of seeds where there are several. */
   async randn(shape: readonly number[], options: TensorOptions & JobOptions = {}): Promise<Tensor> {
-    const { dtype = 'float32', device = 'cpu', signal } = options;
+    const {
+      dtype = 'float32',
+      device = 'cpu',
+      signal,
+    } = parseOptions(placedJobOptions, options, 'randn');
+    checkShape(shape);
     return new Tensor(
       await runJob(signal, (token) => addon().drawNoise(this.#handle, shape, dtype, device, token)),
     );
   }
 
+  /** Gives the generators back once running calls have ended; twice is fine. */
   dispose(): void {
     this.#handle.dispose();
+  }
+
+  get disposed(): boolean {
+    return this.#handle.disposed;
   }
 
   [Symbol.dispose](): void {

@@ -1,8 +1,10 @@
 import { markAsUntransferable } from 'node:worker_threads';
+import { z } from 'zod';
 import { invalidArgument, LatentrayError } from './errors.js';
 import { addon, type JobOptions, runJob } from './native/addon.js';
 import type { DType, OpAttributes, TensorHandle } from './native/addon-types.js';
 import { NoiseSource } from './noise-source.js';
+import { checkedLater, jobOptions, parseOptions, placedJobOptions } from './parse-options.js';
 
 export type { DType } from './native/addon-types.js';
 
@@ -41,6 +43,14 @@ const views = {
   bool: Uint8Array,
 } as const satisfies Record<DType, unknown>;
 
+const { dtype, device } = placedJobOptions.shape;
+const fromOptions = z.strictObject({ shape: checkedLater<readonly number[]>(), dtype });
+const tensorOptions = z.strictObject({ dtype, device });
+const randnOptions = z.strictObject({
+  ...placedJobOptions.shape,
+  seed: checkedLater<number | bigint>(),
+});
+
 /**
  * A tensor in LibTorch's memory, or over memory of yours.
  *
@@ -73,15 +83,17 @@ export class Tensor {
     data: TypedArray | readonly number[],
     options: { readonly shape?: readonly number[]; readonly dtype?: DType } = {},
   ): Tensor {
-    const array = asTypedArray(data, options.dtype);
-    const dtype = options.dtype ?? dtypeOf(array);
+    const given = parseOptions(fromOptions, options, 'Tensor.from');
+    if (given.dtype !== undefined) checkDtype(given.dtype);
+    const array = asTypedArray(data, given.dtype);
+    const dtype = given.dtype ?? dtypeOf(array);
     if (!isViewOf(array, dtype)) {
       throw new LatentrayError(
         'ERR_DTYPE',
         `data: expected ${views[dtype].name} for ${dtype}, received ${array.constructor.name}`,
       );
     }
-    const shape = options.shape ?? [array.length];
+    const shape = given.shape ?? [array.length];
     checkShape(shape);
     const count = shape.reduce((product, size) => product * size, 1);
     if (count !== array.length) {
@@ -91,7 +103,7 @@ export class Tensor {
       );
     }
     const borrowed = isResizable(array.buffer) ? (array.slice() as TypedArray) : array;
-    markAsUntransferable(borrowed.buffer);
+    keepInPlace(borrowed.buffer);
     const bytes = new Uint8Array(borrowed.buffer, borrowed.byteOffset, borrowed.byteLength);
     return new Tensor(addon().tensorFromBytes(bytes, shape, dtype), borrowed);
   }
@@ -109,7 +121,12 @@ export class Tensor {
   /** `value`, `shape` times. */
   static full(shape: readonly number[], value: number, options: TensorOptions = {}): Tensor {
     checkShape(shape);
-    const { dtype = 'float32', device = 'cpu' } = options;
+    if (typeof value !== 'number') throw invalidArgument('value', 'a number', value);
+    const { dtype = 'float32', device = 'cpu' } = parseOptions(
+      tensorOptions,
+      options,
+      'Tensor.full',
+    );
     return new Tensor(addon().fullTensor(shape, value, dtype, device));
   }
 
@@ -123,8 +140,9 @@ export class Tensor {
     shape: readonly number[],
     options: TensorOptions & { readonly seed?: number | bigint } & JobOptions = {},
   ): Promise<Tensor> {
-    using source = new NoiseSource(options.seed ?? 0);
-    return await source.randn(shape, options);
+    const { seed = 0, ...rest } = parseOptions(randnOptions, options, 'Tensor.randn');
+    using source = new NoiseSource(seed);
+    return await source.randn(shape, rest);
   }
 
   /** Joins tensors along an existing dimension. */
@@ -183,11 +201,13 @@ export class Tensor {
 
   /** The same values on another device or in another dtype; the tensor itself when neither changes. */
   async to(options: TensorOptions & JobOptions): Promise<Tensor> {
-    const { dtype = this.dtype, device = this.device } = options;
+    const {
+      dtype = this.dtype,
+      device = this.device,
+      signal,
+    } = parseOptions(placedJobOptions, options, 'to');
     return new Tensor(
-      await runJob(options.signal, (token) =>
-        addon().tensorTo(this[handleKey], dtype, device, token),
-      ),
+      await runJob(signal, (token) => addon().tensorTo(this[handleKey], dtype, device, token)),
     );
   }
 
@@ -271,23 +291,25 @@ export class Tensor {
   }
 }
 
-/** @internal The native handle of a tensor of any copy of this package. */
-export function handleOf(tensor: Tensor): TensorHandle {
+/** @internal The native handle of a tensor of any copy of this package; `name` is the argument's. */
+export function handleOf(tensor: Tensor | undefined, name = 'tensor'): TensorHandle {
   const handle = (tensor as { [handleKey]?: TensorHandle } | undefined)?.[handleKey];
-  if (!handle) throw invalidArgument('tensor', 'a Tensor', tensor);
+  if (!handle) throw invalidArgument(name, 'a Tensor', tensor);
   return handle;
 }
 
-function op(
+async function op(
   name: string,
   tensors: readonly Tensor[],
   attributes: OpAttributes,
   options: JobOptions,
 ): Promise<Tensor> {
-  return runJob(options.signal, async (token) => {
-    const handles = tensors.map(handleOf);
-    return new Tensor(await addon().tensorOp(name, handles, attributes, token));
-  });
+  const { signal } = parseOptions(jobOptions, options, name);
+  if (!Array.isArray(tensors)) throw invalidArgument('tensors', 'an array of Tensors', tensors);
+  const handles = tensors.map((tensor) => handleOf(tensor));
+  return new Tensor(
+    await runJob(signal, (token) => addon().tensorOp(name, handles, attributes, token)),
+  );
 }
 
 function binary(name: string, left: Tensor, right: Tensor | number, options: JobOptions) {
@@ -329,12 +351,39 @@ function isViewOf(array: TypedArray, dtype: DType): boolean {
   return array instanceof views[dtype] || (dtype === 'uint8' && array instanceof Uint8ClampedArray);
 }
 
+function checkDtype(dtype: DType): void {
+  if (Object.hasOwn(views, dtype)) return;
+  const names = Object.keys(views).map((name) => `'${name}'`);
+  throw new LatentrayError('ERR_DTYPE', `dtype: expected one of ${names}, received '${dtype}'`);
+}
+
+/**
+ * Native code reads the memory of a borrowed buffer, so it must stay where it is. Node refuses to transfer
+ * what is marked; `buffer.transfer()` of newer engines does not know the mark, and is refused here.
+ */
+function keepInPlace(buffer: ArrayBufferLike): void {
+  markAsUntransferable(buffer);
+  for (const method of ['transfer', 'transferToFixedLength']) {
+    if (method in buffer && !Object.hasOwn(buffer, method)) {
+      Object.defineProperty(buffer, method, { value: refuseTransfer, configurable: true });
+    }
+  }
+}
+
+function refuseTransfer(): never {
+  throw new LatentrayError(
+    'ERR_BORROWED',
+    'transfer: the buffer is borrowed by a Tensor. Make the tensor of a copy: Tensor.from(array.slice())',
+  );
+}
+
 function isResizable(buffer: ArrayBufferLike): boolean {
   const { resizable, growable } = buffer as { resizable?: boolean; growable?: boolean };
   return Boolean(resizable || growable);
 }
 
-function checkShape(shape: readonly number[]): void {
+/** @internal `ERR_INVALID_ARG` for anything but non-negative integers. */
+export function checkShape(shape: readonly number[]): void {
   const valid =
     Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0);
   if (!valid) throw invalidArgument('shape', 'an array of non-negative integers', String(shape));

@@ -5,6 +5,7 @@ import { LatentrayError } from '../errors.js';
 import { parsePythonJson } from '../json.js';
 import type { JobOptions } from '../native/addon.js';
 import type { DType, ModelSource } from '../native/addon-types.js';
+import { checkPath } from '../parse-options.js';
 
 /** How a model is held. */
 export interface ModelOptions extends JobOptions {
@@ -28,6 +29,7 @@ const weightNames = ['diffusion_pytorch_model.safetensors', 'model.safetensors']
 
 /** Finds a folder's config and weights. `ERR_MODEL_NOT_FOUND` says what is missing. */
 export async function openModelFolder(path: string): Promise<ModelFolder> {
+  checkPath(path);
   const configPath = join(path, 'config.json');
   const config = await readJsonObject(configPath);
   return { path, configPath, config, weightFiles: await findWeights(path) };

@@ -1,6 +1,8 @@
+import { z } from 'zod';
 import { invalidArgument } from '../errors.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { UNetHandle } from '../native/addon-types.js';
+import { checkedLater, jobOptions, parseOptions, placedJobOptions } from '../parse-options.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
 import { type ModelFolder, type ModelOptions, openModelFolder, sourceOf } from './model-folder.js';
 
@@ -15,6 +17,13 @@ export interface UNetInputs {
   /** [N, L], int64 or bool: 0 where a token must not be attended to. */
   readonly encoderAttentionMask?: Tensor;
 }
+
+const unetInputs = z.strictObject({
+  sample: checkedLater<Tensor>(),
+  timestep: checkedLater<number | readonly number[]>(),
+  encoderHiddenStates: checkedLater<Tensor>(),
+  encoderAttentionMask: checkedLater<Tensor>(),
+});
 
 /**
  * The conditional U-Net of Stable Diffusion 1.x and 2.x (diffusers' `UNet2DConditionModel`): predicts the
@@ -40,9 +49,10 @@ export class UNet {
    * `ERR_WEIGHTS_UNEXPECTED_KEY`, `ERR_WEIGHTS_SHAPE`, `ERR_DEVICE_UNAVAILABLE`.
    */
   static async load(path: string, options: ModelOptions = {}): Promise<UNet> {
+    const model = parseOptions(placedJobOptions, options, 'UNet.load');
     const folder = await openModelFolder(path);
-    const handle = await runJob(options.signal, (token) =>
-      addon().loadUNet(sourceOf(folder, options), token),
+    const handle = await runJob(model.signal, (token) =>
+      addon().loadUNet(sourceOf(folder, model), token),
     );
     return new UNet(handle, folder);
   }
@@ -73,25 +83,27 @@ export class UNet {
   /**
    * One prediction, [N, out_channels, H, W].
    *
-   * @throws `ERR_SHAPE` naming the input that does not fit.
+   * @throws `ERR_SHAPE`, `ERR_DTYPE` or `ERR_INVALID_ARG` naming the input that does not fit.
    */
   async forward(inputs: UNetInputs, options: JobOptions = {}): Promise<Tensor> {
-    const { sample, timestep, encoderHiddenStates, encoderAttentionMask } = inputs;
+    const { sample, timestep, encoderHiddenStates, encoderAttentionMask } = parseOptions(
+      unetInputs,
+      inputs,
+      'UNet.forward',
+    );
+    const { signal } = parseOptions(jobOptions, options, 'UNet.forward');
     const timesteps = typeof timestep === 'number' ? [timestep] : timestep;
     if (!Array.isArray(timesteps) || !timesteps.every(Number.isFinite)) {
       throw invalidArgument('timestep', 'a number, or an array of numbers', timestep);
     }
-    const mask = encoderAttentionMask ? handleOf(encoderAttentionMask) : null;
+    const latents = handleOf(sample, 'sample');
+    const states = handleOf(encoderHiddenStates, 'encoderHiddenStates');
+    const mask = encoderAttentionMask
+      ? handleOf(encoderAttentionMask, 'encoderAttentionMask')
+      : null;
     return new Tensor(
-      await runJob(options.signal, (token) =>
-        addon().unetForward(
-          this.#handle,
-          handleOf(sample),
-          timesteps,
-          handleOf(encoderHiddenStates),
-          mask,
-          token,
-        ),
+      await runJob(signal, (token) =>
+        addon().unetForward(this.#handle, latents, timesteps, states, mask, token),
       ),
     );
   }

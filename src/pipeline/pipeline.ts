@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { LatentrayError } from '../errors.js';
 import type { Image } from '../image/image.js';
 import { Autoencoder } from '../models/autoencoder.js';
@@ -8,7 +9,7 @@ import { TextEncoder } from '../models/text-encoder.js';
 import { UNet } from '../models/unet.js';
 import { addon, runJob } from '../native/addon.js';
 import { toSeed } from '../noise-source.js';
-import { parseOptions } from '../parse-options.js';
+import { checkPath, parseOptions, placedJobOptions } from '../parse-options.js';
 import { Scheduler, type SchedulerConfig } from '../scheduler.js';
 import { handleOf, Tensor } from '../tensor.js';
 import { denoise } from './denoise.js';
@@ -46,6 +47,16 @@ export interface Generated {
   readonly truncated: readonly Truncation[];
 }
 
+const pipelineOptions = z.strictObject({
+  ...placedJobOptions.shape,
+  textEncoder: folderOr(TextEncoder),
+  unet: folderOr(UNet),
+  vae: folderOr(Autoencoder),
+  scheduler: z
+    .custom<string | SchedulerConfig | Scheduler>(isNameOrObject, 'expected a name or a config')
+    .optional(),
+});
+
 interface Parts {
   readonly textEncoder: TextEncoder;
   readonly unet: UNet;
@@ -59,7 +70,6 @@ export class Pipeline {
   readonly unet: UNet;
   readonly vae: Autoencoder;
   readonly scheduler: Scheduler;
-  #digest: Promise<string> | undefined;
 
   private constructor(parts: Parts) {
     this.textEncoder = parts.textEncoder;
@@ -74,7 +84,9 @@ export class Pipeline {
    *
    * @throws `ERR_MODEL_NOT_FOUND`, `ERR_CONFIG_INVALID`, `ERR_WEIGHTS_…`, `ERR_DEVICE_UNAVAILABLE`.
    */
-  static async load(path: string, options: PipelineOptions = {}): Promise<Pipeline> {
+  static async load(path: string, given: PipelineOptions = {}): Promise<Pipeline> {
+    checkPath(path);
+    const options = parseOptions(pipelineOptions, given, 'Pipeline.load');
     await checkIndex(path, options);
     const { device, dtype, signal } = options;
     const model = { device, dtype, signal };
@@ -91,12 +103,9 @@ export class Pipeline {
     return new Pipeline({ textEncoder, unet, vae, scheduler: chosen });
   }
 
-  /** What identifies the model: a SHA-256 over its weight files, read once. */
+  /** What identifies the model: a SHA-256 over its weight files, each read once. */
   digest(): Promise<string> {
-    this.#digest ??= modelDigest(
-      [this.textEncoder, this.unet, this.vae].flatMap(({ weightFiles }) => weightFiles),
-    );
-    return this.#digest;
+    return modelDigest(this.textEncoder, this.unet, this.vae);
   }
 
   /**
@@ -153,10 +162,16 @@ export class Pipeline {
 
   /** Gives the memory of all parts back once running calls have ended. */
   dispose(): void {
-    this.textEncoder.dispose();
-    this.unet.dispose();
-    this.vae.dispose();
-    this.scheduler.dispose();
+    for (const part of this.#parts) part.dispose();
+  }
+
+  /** True when a part was disposed of, alone or with all others: the pipeline cannot be used any more. */
+  get disposed(): boolean {
+    return this.#parts.some(({ disposed }) => disposed);
+  }
+
+  get #parts() {
+    return [this.textEncoder, this.unet, this.vae, this.scheduler];
   }
 
   [Symbol.dispose](): void {
@@ -214,6 +229,17 @@ export class Pipeline {
       });
     };
   }
+}
+
+/** A folder's path, or what was loaded from one. */
+function folderOr<T>(Class: { prototype: T; name: string }) {
+  const matches = (value: unknown) =>
+    typeof value === 'string' || value instanceof (Class as unknown as new () => T);
+  return z.custom<string | T>(matches, `expected a folder or a ${Class.name}`).optional();
+}
+
+function isNameOrObject(value: unknown): boolean {
+  return typeof value === 'string' || (typeof value === 'object' && value !== null);
 }
 
 async function part<T extends object>(

@@ -14,7 +14,10 @@ const handleKey = Symbol.for('latentray.noise-source.handle');
 export class NoiseSource {
   readonly #handle: NoiseSourceHandle;
 
-  /** @param seeds integers from 0 to 2⁶⁴ − 1. */
+  /**
+   * @param seeds integers from 0 to 2⁶⁴ − 1, one or several.
+   * @throws `ERR_INVALID_ARG`.
+   */
   constructor(seeds: number | bigint | readonly (number | bigint)[]) {
     const list = Array.isArray(seeds) ? seeds : [seeds];
     this.#handle = addon().createNoiseSource(list.map(toSeed));
@@ -25,7 +28,14 @@ export class NoiseSource {
     return this.#handle;
   }
 
-  /** Standard normal noise of `shape`, whose first dimension is the number of seeds where there are several. */
+  /**
+   * Standard normal noise of `shape`, drawn in float32 on the CPU, then moved and cast: `torch.randn(shape,
+   * generator=…)` bit for bit in float32.
+   *
+   * @param shape with several seeds, the first dimension is their number.
+   * @throws `ERR_SHAPE` for another first dimension, `ERR_DTYPE`, `ERR_DEVICE_UNAVAILABLE`,
+   * `ERR_OUT_OF_MEMORY`.
+   */
   async randn(shape: readonly number[], options: TensorOptions & JobOptions = {}): Promise<Tensor> {
     const {
       dtype = 'float32',

@@ -91,7 +91,7 @@ export class Scheduler {
    * Chooses a run's timesteps: how many, or which. Forgets an earlier run.
    *
    * @param steps from 1 to the config's `num_train_timesteps` (1000); or `timesteps` in it, descending; or
-   * `sigmas`, descending, for schedulers that have noise levels.
+   * `sigmas`, descending, for the schedulers that take them (Euler).
    * @throws `ERR_INVALID_ARG` for what the scheduler cannot run.
    */
   setTimesteps(
@@ -132,7 +132,7 @@ export class Scheduler {
 
   /**
    * What the model sees of `sample` at the run's step `index` (from 0 to `timesteps.length − 1`), in the same
-   * shape: the sample itself, or over sqrt(σ² + 1) for schedulers that have noise levels.
+   * shape: the sample itself, or over sqrt(σ² + 1) (Euler, Heun, LMS, KDPM2).
    *
    * @throws `ERR_INVALID_ARG` for an index outside the run, or before `setTimesteps`.
    */
@@ -183,7 +183,9 @@ export class Scheduler {
    * Noises `original` [N, …] with `noise` of its shape to training timesteps, one a row or one for all: what a
    * model is trained on, and what image-to-image begins with.
    *
-   * @throws `ERR_SHAPE`; `ERR_INVALID_ARG` for a timestep that the schedule does not have.
+   * @param timesteps whole numbers from 0 to the config's `num_train_timesteps` − 1; for schedulers that have
+   * noise levels (`sigmas`) those that the run visits.
+   * @throws `ERR_SHAPE`; `ERR_INVALID_ARG` for other timesteps.
    */
   addNoise(
     original: Tensor,
@@ -196,7 +198,7 @@ export class Scheduler {
         this.#handle,
         handleOf(original, 'original'),
         handleOf(noise, 'noise'),
-        [timesteps].flat(),
+        timestepList(timesteps),
         token,
       ),
     );
@@ -204,9 +206,10 @@ export class Scheduler {
 
   /**
    * v-prediction's target for `sample` [N, …] and `noise` of its shape: sqrt(ᾱ) · noise − sqrt(1 − ᾱ) · sample
-   * at training timesteps, one a row or one for all (Salimans and Ho 2022).
+   * (Salimans and Ho 2022).
    *
-   * @throws `ERR_SHAPE`; `ERR_INVALID_ARG` for a timestep that the schedule does not have.
+   * @param timesteps whole numbers from 0 to the config's `num_train_timesteps` − 1, one a row or one for all.
+   * @throws `ERR_SHAPE`; `ERR_INVALID_ARG` for other timesteps.
    */
   velocity(
     sample: Tensor,
@@ -219,7 +222,7 @@ export class Scheduler {
         this.#handle,
         handleOf(sample, 'sample'),
         handleOf(noise, 'noise'),
-        [timesteps].flat(),
+        timestepList(timesteps),
         token,
       ),
     );
@@ -246,6 +249,12 @@ export class Scheduler {
     }
     throw invalidArgument('index', `an integer from 0 to ${length - 1}`, index);
   }
+}
+
+function timestepList(timesteps: number | readonly number[]): readonly number[] {
+  const list = typeof timesteps === 'number' ? [timesteps] : timesteps;
+  if (Array.isArray(list) && list.length > 0 && list.every(Number.isFinite)) return list;
+  throw invalidArgument('timesteps', 'a number, or an array of numbers', timesteps);
 }
 
 async function tensorJob(

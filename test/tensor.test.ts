@@ -102,6 +102,10 @@ t.test('misuse is an error, never a crash', async (t) => {
   t.throws(() => Tensor.from(new Float32Array(3), { shape: [2, 2] }), { code: 'ERR_SHAPE' });
   t.throws(() => Tensor.from(new Uint16Array(1)), { code: 'ERR_DTYPE' });
   t.throws(() => Tensor.from(new Float32Array(1), { dtype: 'int64' }), { code: 'ERR_DTYPE' });
+  for (const data of [[1, 'a'], [undefined], [1n]] as never[]) {
+    t.throws(() => Tensor.from(data), { code: 'ERR_INVALID_ARG', message: /data/ });
+  }
+  t.throws(() => Tensor.from([1.5], { dtype: 'int64' }), { code: 'ERR_INVALID_ARG' });
   t.throws(() => Tensor.from('no' as never), { code: 'ERR_INVALID_ARG' });
   t.throws(() => Tensor.zeros([-1]), { code: 'ERR_INVALID_ARG' });
   t.throws(() => Tensor.zeros([1.5]), { code: 'ERR_INVALID_ARG' });

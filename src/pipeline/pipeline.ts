@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { LatentrayError } from '../errors.js';
 import type { Image } from '../image/image.js';
 import { Autoencoder } from '../models/autoencoder.js';
@@ -9,7 +8,7 @@ import { TextEncoder } from '../models/text-encoder.js';
 import { UNet } from '../models/unet.js';
 import { addon, runJob } from '../native/addon.js';
 import { toSeed } from '../noise-source.js';
-import { checkPath, parseOptions, placedJobOptions } from '../parse-options.js';
+import { checkPath, parseOptions } from '../parse-options.js';
 import { Scheduler, type SchedulerConfig } from '../scheduler.js';
 import { handleOf, Tensor } from '../tensor.js';
 import { denoise } from './denoise.js';
@@ -21,6 +20,7 @@ import {
 } from './generate-options.js';
 import { bytesToImages, madeHere } from './images.js';
 import { modelDigest } from './model-digest.js';
+import { pipelineOptions } from './pipeline-options.js';
 import { embedPrompts, promptsOf, spread, type Truncation } from './prompt-embeddings.js';
 import { type ReconstructOptions, reconstruct } from './reconstruct.js';
 
@@ -46,16 +46,6 @@ export interface Generated {
   /** Prompts that were longer than the text encoder takes, with what was cut. */
   readonly truncated: readonly Truncation[];
 }
-
-const pipelineOptions = z.strictObject({
-  ...placedJobOptions.shape,
-  textEncoder: folderOr(TextEncoder),
-  unet: folderOr(UNet),
-  vae: folderOr(Autoencoder),
-  scheduler: z
-    .custom<string | SchedulerConfig | Scheduler>(isNameOrObject, 'expected a name or a config')
-    .optional(),
-});
 
 interface Parts {
   readonly textEncoder: TextEncoder;
@@ -229,17 +219,6 @@ export class Pipeline {
       });
     };
   }
-}
-
-/** A folder's path, or what was loaded from one. */
-function folderOr<T>(Class: { prototype: T; name: string }) {
-  const matches = (value: unknown) =>
-    typeof value === 'string' || value instanceof (Class as unknown as new () => T);
-  return z.custom<string | T>(matches, `expected a folder or a ${Class.name}`).optional();
-}
-
-function isNameOrObject(value: unknown): boolean {
-  return typeof value === 'string' || (typeof value === 'object' && value !== null);
 }
 
 async function part<T extends object>(

@@ -2,19 +2,26 @@
 // computing, which is the same call made in C++.
 //
 //   node bench/overhead.mjs [--model <pipeline folder>] [--calls 200] [--latents 8]
+//
+// Without a model it is the small U-Net of test/golden with random weights.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { executorStatistics, Tensor, UNet } from 'latentray';
+import { makeRandomModel } from './random-weights.mjs';
 
 const { values } = parseArgs({
   options: {
-    model: { type: 'string', default: '../shared/golden/tiny-sd1/model' },
+    model: { type: 'string' },
     calls: { type: 'string', default: '200' },
     latents: { type: 'string', default: '8' },
   },
 });
 const size = Number(values.latents);
 const calls = Number(values.calls);
-const unet = await UNet.load(`${values.model}/unet`);
+const unet = values.model ? await UNet.load(join(values.model, 'unet')) : await smallUNet();
 const inputs = {
   sample: await Tensor.randn([1, unet.inChannels, size, size], { seed: 1 }),
   timestep: 500,
@@ -48,3 +55,14 @@ console.log(
     medianShare: at(0.5) / 1000 / (computing / calls),
   }),
 );
+
+async function smallUNet() {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const source = join(here, '../test/golden/recipe-sd1/model/unet');
+  const read = (name) => JSON.parse(readFileSync(join(source, name), 'utf8'));
+  const { parameters } = read('diffusion_pytorch_model.recipe.json');
+  const folder = mkdtempSync(join(tmpdir(), 'latentray-bench-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  await makeRandomModel(folder, read('config.json'), parameters);
+  return UNet.load(folder);
+}

@@ -4,13 +4,14 @@
 //   node bench/unet-step.mjs [--rounds 5] [--latents 64] [--dtype float32] [--device cpu]
 //                            [--folder <where the 3.4 GB of weights go>]
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { getThreads, saveTensors, Tensor, UNet } from 'latentray';
+import { getThreads, Tensor, UNet } from 'latentray';
+import { makeRandomModel } from './random-weights.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values } = parseArgs({
@@ -25,7 +26,8 @@ const { values } = parseArgs({
 const size = Number(values.latents);
 const python = process.env.PYTHON ?? 'python3';
 
-await makeWeights(values.folder);
+const { config, shapes } = JSON.parse(readFileSync(join(here, 'sd1-unet.json'), 'utf8'));
+await makeRandomModel(values.folder, config, shapes);
 const peer = await startPeer();
 const { dtype, device } = values;
 const unet = await UNet.load(values.folder, { dtype, device });
@@ -66,27 +68,6 @@ async function timeOwn() {
   const output = await unet.forward(inputs);
   await output.to({ device: 'cpu' }); // waits for the device
   return (performance.now() - startedAt) / 1000;
-}
-
-/** Stable Diffusion 1.x's U-Net with small random weights, once. */
-async function makeWeights(folder) {
-  const file = join(folder, 'diffusion_pytorch_model.safetensors');
-  mkdirSync(folder, { recursive: true });
-  const { config, shapes } = JSON.parse(await readAll(join(here, 'sd1-unet.json')));
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
-  if (existsSync(file)) return;
-  const tensors = {};
-  let seed = 0;
-  for (const [name, shape] of Object.entries(shapes)) {
-    tensors[name] = await (await Tensor.randn(shape, { seed: seed++ })).mul(0.02);
-  }
-  await saveTensors(file, tensors, { metadata: { format: 'pt' } });
-  for (const tensor of Object.values(tensors)) tensor.dispose();
-}
-
-async function readAll(path) {
-  const { readFile } = await import('node:fs/promises');
-  return readFile(path, 'utf8');
 }
 
 /** A Python process that makes one step for each line it reads; undefined where Python lacks the peers. */

@@ -1,8 +1,7 @@
 #include "autoencoder.h"
 
 #include "arguments.h"
-#include "job.h"
-#include "model_source.h"
+#include "model_job.h"
 #include "models/autoencoder_tiling.h"
 #include "models/autoencoder_tiny_weights.h"
 #include "models/pixels.h"
@@ -68,8 +67,8 @@ Napi::Value distribution_to_js(Napi::Env env, const LatentDistribution& distribu
 Napi::Value encode(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto model = AutoencoderObject::payload_of(info[0]);
-    return start_job(
-        info.Env(), lane_of(*model), cancel_token_argument(info[3]),
+    return start_model_job(
+        info.Env(), model, cancel_token_argument(info[3]),
         [model, pixels = tensor_argument(info[1]), pieces = pieces_argument(info[2])] {
           return encode_in_pieces(*model, pixels, pieces);
         },
@@ -82,8 +81,8 @@ Napi::Value encode(const Napi::CallbackInfo& info) {
 Napi::Value decode(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto model = AutoencoderObject::payload_of(info[0]);
-    return start_job(
-        info.Env(), lane_of(*model), cancel_token_argument(info[4]),
+    return start_model_job(
+        info.Env(), model, cancel_token_argument(info[4]),
         [model, latents = tensor_argument(info[1]), scaled = info[2].ToBoolean().Value(),
          pieces = pieces_argument(info[3])] {
           const auto own = scaled ? model->latent_space().unscale(latents) : latents;
@@ -108,8 +107,8 @@ Napi::Value pixel_conversion(const Napi::CallbackInfo& info) {
 Napi::Value scale_latents(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto model = AutoencoderObject::payload_of(info[0]);
-    return start_job(
-        info.Env(), lane_of(*model), cancel_token_argument(info[2]),
+    return start_model_job(
+        info.Env(), model, cancel_token_argument(info[2]),
         [model, latents = tensor_argument(info[1])] {
           return model->latent_space().scale(latents);
         },
@@ -141,6 +140,14 @@ Napi::Value autoencoder_save(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
+
+void AutoencoderObject::created(Napi::Env env, const std::shared_ptr<Autoencoder>& model) {
+  Environment::of(env).model_created(model.get());
+}
+
+void AutoencoderObject::released(Napi::Env env, const std::shared_ptr<Autoencoder>& model) {
+  Environment::of(env).model_released(env, model.get());
+}
 
 Napi::Function AutoencoderObject::define(Napi::Env env) {
   return DefineClass(env, kName,

@@ -13,8 +13,8 @@ namespace latentray::binding {
 // The latents and the position belong to the JavaScript thread: a step publishes them when it
 // settles.
 struct DenoisingRun {
+  std::shared_ptr<torch::nn::Module> unet;
   std::unique_ptr<DenoisingLoop> loop;
-  std::string lane;
   at::Tensor latents;
   std::vector<double> timesteps;
   size_t index = 0;

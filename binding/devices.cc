@@ -33,6 +33,14 @@ Napi::Value list_devices(const Napi::CallbackInfo& info) {
   });
 }
 
+// totalMemory(device): bytes, 0 where that cannot be found out
+Napi::Value total_memory_of(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto device = parse_device(string_argument(info[0], "device"));
+    return Napi::Number::New(info.Env(), static_cast<double>(total_memory(device)));
+  });
+}
+
 // checkDevice(name): throws ERR_DEVICE_UNAVAILABLE
 void check_device(const Napi::CallbackInfo& info) {
   guarded(info.Env(), [&] { return parse_device(string_argument(info[0], "device")); });
@@ -68,6 +76,7 @@ Napi::Value executor_statistics(const Napi::CallbackInfo& info) {
 void export_devices(Napi::Env env, Napi::Object exports) {
   exports.Set("version", Napi::Function::New<version>(env));
   exports.Set("devices", Napi::Function::New<list_devices>(env));
+  exports.Set("totalMemory", Napi::Function::New<total_memory_of>(env));
   exports.Set("checkDevice", Napi::Function::New<check_device>(env));
   exports.Set("setThreads", Napi::Function::New<set_threads>(env));
   exports.Set("getThreads", Napi::Function::New<get_threads>(env));

@@ -13,6 +13,10 @@
 
 #include "executor.h"
 
+namespace torch::nn {
+class Module;
+}
+
 namespace latentray::binding {
 
 // Runs functions on the environment's thread. Outlives the environment: what is posted after its
@@ -65,12 +69,25 @@ class Environment {
 
   // Native bytes that JavaScript objects hold, as told to V8.
   void adjust_memory(Napi::Env env, int64_t bytes, int64_t tensors);
+
+  // What a model's handle holds beside its parameters: weights that it reordered while computing.
+  struct PackedWeights {
+    int64_t bytes = 0;
+    uint64_t packings = 0;  // nn::packings() when they were measured
+  };
+  // Zeros where the model has no handle any more.
+  PackedWeights packed_weights(const torch::nn::Module* model) const;
+  void model_created(const torch::nn::Module* model);
+  void model_packed(Napi::Env env, const torch::nn::Module* model, PackedWeights now);
+  void model_released(Napi::Env env, const torch::nn::Module* model);
+
   int64_t live_bytes() const { return live_bytes_; }
   int64_t live_tensors() const { return live_tensors_; }
 
  private:
   std::shared_ptr<Mailbox> mailbox_;
   std::map<std::string, std::unique_ptr<Executor>> executors_;
+  std::map<const torch::nn::Module*, PackedWeights> packed_weights_;
   int64_t pending_jobs_ = 0;
   int64_t live_bytes_ = 0;
   int64_t live_tensors_ = 0;

@@ -7,6 +7,7 @@
 
 #include "core/cancellation.h"
 #include "core/error.h"
+#include "core/libtorch_error.h"
 #include "environment.h"
 
 namespace latentray::binding {
@@ -19,23 +20,21 @@ struct Report {
   Error::Fields fields;
 };
 
+Report report_of(const Error& error) { return {error.code(), error.what(), error.fields()}; }
+
 Report report_of(std::exception_ptr exception) {
   try {
     std::rethrow_exception(exception);
   } catch (const Error& error) {
-    return {error.code(), error.what(), error.fields()};
+    return report_of(error);
   } catch (const Cancelled&) {
     return {"ERR_CANCELLED", "the job was cancelled", {}};
-  } catch (const c10::OutOfMemoryError& error) {
-    return {"ERR_OUT_OF_MEMORY", error.what_without_backtrace(), {}};
   } catch (const c10::Error& error) {
+    if (const auto memory = out_of_memory(error)) return report_of(*memory);
     // what() would symbolise the stack: 8 ms and kilobytes of frames.
-    const std::string message = error.what_without_backtrace();
-    // LibTorch's CPU allocator has no error type of its own.
-    const bool memory = message.find("DefaultCPUAllocator") != std::string::npos;
-    return {memory ? "ERR_OUT_OF_MEMORY" : "ERR_LIBTORCH", message, {}};
-  } catch (const std::bad_alloc&) {
-    return {"ERR_OUT_OF_MEMORY", "not enough memory", {}};
+    return {"ERR_LIBTORCH", error.what_without_backtrace(), {}};
+  } catch (const std::bad_alloc& error) {
+    return report_of(out_of_memory(error));
   } catch (const std::exception& error) {
     return {"ERR_NATIVE", error.what(), {}};
   } catch (...) {

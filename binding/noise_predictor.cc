@@ -2,8 +2,7 @@
 
 #include "arguments.h"
 #include "controlnet.h"
-#include "job.h"
-#include "model_source.h"
+#include "model_job.h"
 #include "tensor.h"
 #include "unet.h"
 
@@ -51,11 +50,10 @@ NoiseConditions noise_conditions_argument(const Napi::Object& options) {
 Napi::Value create_noise_predictor(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto unet = UNetObject::payload_of(info[0]);
-    const std::string lane = lane_of(*unet.ptr());
     return start_job(
-        info.Env(), lane, cancel_token_argument(info[2]),
-        [unet, lane, conditions = noise_conditions_argument(info[1].As<Napi::Object>())] {
-          return SharedPredictor{std::make_shared<NoisePredictor>(unet, conditions), lane};
+        info.Env(), lane_of(*unet.ptr()), cancel_token_argument(info[2]),
+        [unet, conditions = noise_conditions_argument(info[1].As<Napi::Object>())] {
+          return SharedPredictor{std::make_shared<NoisePredictor>(unet, conditions), unet.ptr()};
         },
         [](Napi::Env env, SharedPredictor predictor) {
           return NoisePredictorObject::create(env, std::move(predictor));
@@ -80,8 +78,8 @@ void NoisePredictorObject::export_functions(Napi::Env env, Napi::Object exports)
 Napi::Value NoisePredictorObject::predict(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const SharedPredictor shared = payload();
-    return start_job(
-        info.Env(), shared.lane, cancel_token_argument(info[4]),
+    return start_model_job(
+        info.Env(), shared.unet, cancel_token_argument(info[4]),
         [predictor = shared.predictor, sample = tensor_argument(info[0]),
          timestep = number_argument(info[1], "timestep"),
          step = static_cast<size_t>(number_argument(info[2], "step")),

@@ -4,7 +4,6 @@
 #include <napi.h>
 
 #include <memory>
-#include <string>
 
 #include "diffusion/noise_predictor.h"
 #include "object.h"
@@ -13,7 +12,7 @@ namespace latentray::binding {
 
 struct SharedPredictor {
   std::shared_ptr<NoisePredictor> predictor;
-  std::string lane;
+  std::shared_ptr<torch::nn::Module> unet;
 };
 
 class NoisePredictorObject : public Object<NoisePredictorObject, SharedPredictor> {

@@ -71,10 +71,8 @@ Napi::Value text_encoder_forward(const Napi::CallbackInfo& info) {
     const auto model = TextEncoderObject::payload_of(info[0]);
     const auto options = info[3].As<Napi::Object>();
     const bool wants_states = options.Get("states").ToBoolean();
-    TextInputs inputs;
-    inputs.input_ids = tensor_argument(info[1]);
-    inputs.attention_mask = optional_tensor_argument(info[2]);
-    inputs.output_hidden_states = options.Get("hiddenStates").ToBoolean();
+    const TextInputs inputs{tensor_argument(info[1]), optional_tensor_argument(info[2]),
+                            std::nullopt, options.Get("hiddenStates").ToBoolean()};
     return start_job(
         info.Env(), lane_of(*model), cancel_token_argument(info[4]),
         [model, inputs, request = request_argument(options)]() mutable {

@@ -3,8 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "arguments.h"
-#include "job.h"
-#include "model_source.h"
+#include "model_job.h"
 #include "models/load_unet.h"
 #include "tensor.h"
 
@@ -43,9 +42,8 @@ UNetConditions unet_conditions_argument(const Napi::Object& options) {
 Napi::Value unet_forward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     auto model = UNetObject::payload_of(info[0]);
-    const std::string lane = lane_of(*model);
-    return start_job(
-        info.Env(), lane, cancel_token_argument(info[5]),
+    return start_model_job(
+        info.Env(), model.ptr(), cancel_token_argument(info[5]),
         [model, sample = tensor_argument(info[1]),
          timesteps = numbers_argument(info[2], "timestep"), states = tensor_argument(info[3]),
          conditions = unet_conditions_argument(info[4].As<Napi::Object>())]() mutable {
@@ -64,6 +62,14 @@ Napi::Value unet_save(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
+
+void UNetObject::created(Napi::Env env, const UNet2DConditionModel& model) {
+  Environment::of(env).model_created(model.get());
+}
+
+void UNetObject::released(Napi::Env env, const UNet2DConditionModel& model) {
+  Environment::of(env).model_released(env, model.get());
+}
 
 Napi::Function UNetObject::define(Napi::Env env) {
   return DefineClass(env, kName,

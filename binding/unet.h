@@ -15,6 +15,8 @@ class UNetObject : public Object<UNetObject, UNet2DConditionModel> {
 
   static Napi::Function define(Napi::Env env);
   static int64_t bytes_of(const UNet2DConditionModel& model);
+  static void created(Napi::Env env, const UNet2DConditionModel& model);
+  static void released(Napi::Env env, const UNet2DConditionModel& model);
   static void export_functions(Napi::Env env, Napi::Object exports);
 
  private:

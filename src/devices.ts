@@ -1,4 +1,4 @@
-import { invalidArgument } from './errors.js';
+import { checkThreads } from './environment.js';
 import { addon } from './native/addon.js';
 import { packageVersion } from './native/package-root.js';
 
@@ -22,13 +22,11 @@ export function cudaIsAvailable(): boolean {
 /**
  * How many threads one operation may use on the CPU, for every model of this process.
  *
- * @param threads a positive integer. LibTorch's own choice is the number of physical cores.
+ * @param threads 1 to 1024. LibTorch's own choice is the number of physical cores.
+ * @throws `ERR_INVALID_ARG`.
  */
 export function setThreads(threads: number): void {
-  if (!Number.isSafeInteger(threads) || threads < 1 || threads > 1024) {
-    throw invalidArgument('threads', 'an integer from 1 to 1024', threads);
-  }
-  addon().setThreads(threads);
+  addon().setThreads(checkThreads('threads', threads));
 }
 
 /** What {@link setThreads} set, or LibTorch's own choice. */

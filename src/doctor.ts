@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { arch, freemem, totalmem } from 'node:os';
 import { type Environment, readEnvironment, type Variables } from './environment.js';
 import { LatentrayError } from './errors.js';
+import type { Addon } from './native/addon-types.js';
 import type { LibTorch } from './native/libtorch.js';
 import { type LoadedAddon, loadAddon } from './native/load-addon.js';
 import { libcName } from './native/load-failure.js';
@@ -32,6 +33,7 @@ export interface Diagnosis {
   libtorch: LibTorch | null;
   /** The addon's file. */
   addon: string | null;
+  /** `totalMemory` in bytes, where the device says it. */
   devices: { name: string; type: string; totalMemory?: number }[];
   /** How many threads one operation may use. */
   threads: number | null;
@@ -54,7 +56,7 @@ export function diagnose(variables: Variables = process.env): Diagnosis {
   const problems: Problem[] = [];
   const environment = attempt(problems, () => readEnvironment(variables));
   const loaded = environment && attempt(problems, () => loadAddon(environment));
-  const devices = loaded?.addon.devices() ?? [];
+  const devices = loaded ? devicesOf(loaded.addon) : [];
   if (loaded && environment) checkDevice(environment, devices, problems);
   return {
     ok: problems.length === 0,
@@ -85,6 +87,13 @@ function attempt<T>(problems: Problem[], action: () => T): T | undefined {
     problems.push({ code: error.code, message: error.message });
     return undefined;
   }
+}
+
+function devicesOf(addon: Addon): Diagnosis['devices'] {
+  return addon.devices().map((device) => {
+    const totalMemory = addon.totalMemory(device.name);
+    return totalMemory > 0 ? { ...device, totalMemory } : device;
+  });
 }
 
 function checkDevice(

@@ -18,7 +18,7 @@ export interface Environment {
   cache: string;
   /** `LATENTRAY_ADDON`: the addon file to load. */
   addon: string | undefined;
-  /** `LATENTRAY_THREADS`: how many threads one operation may use, a positive integer. */
+  /** `LATENTRAY_THREADS`: how many threads one operation may use, 1 to 1024. */
   threads: number | undefined;
   /** `LATENTRAY_DEVICE`: the device where none is named, such as `cpu` or `cuda:1`. */
   device: string | undefined;
@@ -27,7 +27,7 @@ export interface Environment {
 /**
  * Reads every environment variable that the library knows; an empty one counts as absent.
  *
- * @throws `ERR_INVALID_ARG` when `LATENTRAY_THREADS` is no positive integer.
+ * @throws `ERR_INVALID_ARG` when `LATENTRAY_THREADS` is no integer from 1 to 1024.
  */
 export function readEnvironment(variables: Variables = process.env): Environment {
   return {
@@ -41,8 +41,14 @@ export function readEnvironment(variables: Variables = process.env): Environment
 
 function readThreads(text: string | undefined): number | undefined {
   if (!text) return undefined;
-  if (!/^[1-9]\d{0,3}$/.test(text)) {
-    throw invalidArgument('LATENTRAY_THREADS', 'a positive integer', text);
-  }
-  return Number(text);
+  return checkThreads('LATENTRAY_THREADS', /^\d+$/.test(text) ? Number(text) : text);
+}
+
+const mostThreads = 1024;
+
+/** A number of threads, wherever it comes from. `ERR_INVALID_ARG` for anything but 1 to 1024. */
+export function checkThreads(name: string, value: unknown): number {
+  const valid = Number.isSafeInteger(value) && (value as number) >= 1;
+  if (valid && (value as number) <= mostThreads) return value as number;
+  throw invalidArgument(name, `an integer from 1 to ${mostThreads}`, value);
 }

@@ -17,10 +17,24 @@ export {
   version,
 } from './devices.js';
 export { type Diagnosis, diagnose, type Problem } from './doctor.js';
+export type { Variables } from './environment.js';
 export { invalidArgument, LatentrayError, type LatentrayErrorFields } from './errors.js';
-export { type ContactSheetOptions, contactSheet, differenceImage } from './image/contact-sheet.js';
+export {
+  type ContactSheetOptions,
+  type ContactSheetRow,
+  contactSheet,
+  differenceImage,
+} from './image/contact-sheet.js';
 export { type Fit, type FitOptions, fitImage } from './image/fit-images.js';
-export { Image, type ImageFormat, type ImageInit, readProvenance } from './image/image.js';
+export {
+  Image,
+  type ImageFormat,
+  type ImageInit,
+  type ImageSource,
+  type ImageWriteOptions,
+  readProvenance,
+} from './image/image.js';
+export type { PixelData, PixelImage } from './image/pixel-layout.js';
 export type { Provenance } from './image/provenance.js';
 export * as metrics from './metrics/index.js';
 export { Autoencoder, type Encoded, type PieceOptions } from './models/autoencoder.js';
@@ -50,6 +64,7 @@ export type { TextBatch, TextSource } from './models/text-stream.js';
 export type { TextualInversionSource } from './models/textual-inversion.js';
 export { UNet, type UNetInputs } from './models/unet.js';
 export type { JobOptions } from './native/addon.js';
+export type { LibTorch } from './native/libtorch.js';
 export { NoiseSource } from './noise-source.js';
 export type {
   ControlOptions,

@@ -1,7 +1,8 @@
 import { invalidArgument } from './errors.js';
 import { addon, type JobOptions, runJob } from './native/addon.js';
 import type { NoiseSourceHandle } from './native/addon-types.js';
-import { Tensor, type TensorOptions } from './tensor.js';
+import { parseOptions, placedJobOptions } from './parse-options.js';
+import { checkShape, Tensor, type TensorOptions } from './tensor.js';
 
 const handleKey = Symbol.for('latentray.noise-source.handle');
 
@@ -13,7 +14,10 @@ const handleKey = Symbol.for('latentray.noise-source.handle');
 export class NoiseSource {
   readonly #handle: NoiseSourceHandle;
 
-  /** @param seeds integers from 0 to 2⁶⁴ − 1. */
+  /**
+   * @param seeds integers from 0 to 2⁶⁴ − 1, one or several.
+   * @throws `ERR_INVALID_ARG`.
+   */
   constructor(seeds: number | bigint | readonly (number | bigint)[]) {
     const list = Array.isArray(seeds) ? seeds : [seeds];
     this.#handle = addon().createNoiseSource(list.map(toSeed));
@@ -24,16 +28,33 @@ export class NoiseSource {
     return this.#handle;
   }
 
-  /** Standard normal noise of `shape`, whose first dimension is the number of seeds where there are several. */
+  /**
+   * Standard normal noise of `shape`, drawn in float32 on the CPU, then moved and cast: `torch.randn(shape,
+   * generator=…)` bit for bit in float32.
+   *
+   * @param shape with several seeds, the first dimension is their number.
+   * @throws `ERR_SHAPE` for another first dimension, `ERR_DTYPE`, `ERR_DEVICE_UNAVAILABLE`,
+   * `ERR_OUT_OF_MEMORY`.
+   */
   async randn(shape: readonly number[], options: TensorOptions & JobOptions = {}): Promise<Tensor> {
-    const { dtype = 'float32', device = 'cpu', signal } = options;
+    const {
+      dtype = 'float32',
+      device = 'cpu',
+      signal,
+    } = parseOptions(placedJobOptions, options, 'randn');
+    checkShape(shape);
     return new Tensor(
       await runJob(signal, (token) => addon().drawNoise(this.#handle, shape, dtype, device, token)),
     );
   }
 
+  /** Gives the generators back once running calls have ended; twice is fine. */
   dispose(): void {
     this.#handle.dispose();
+  }
+
+  get disposed(): boolean {
+    return this.#handle.disposed;
   }
 
   [Symbol.dispose](): void {

@@ -1,10 +1,12 @@
 import { join } from 'node:path';
+import { z } from 'zod';
 import { invalidArgument, LatentrayError } from './errors.js';
 import { parsePythonJson } from './json.js';
 import { exists, readJsonObject } from './models/model-folder.js';
 import { addon, type JobOptions, runJob } from './native/addon.js';
 import type { CancelToken, SchedulerHandle, TensorHandle } from './native/addon-types.js';
 import { type NoiseSource, noiseHandleOf } from './noise-source.js';
+import { checkedLater, checkPath, jobOptions, parseOptions } from './parse-options.js';
 import { handleOf, Tensor } from './tensor.js';
 
 /** A scheduler_config.json of diffusers: `_class_name` and its keys. */
@@ -23,6 +25,11 @@ export interface SchedulerStepOptions extends JobOptions {
   /** What stochastic schedulers draw from. */
   readonly noise?: NoiseSource;
 }
+const stepOptions = z.strictObject({
+  ...jobOptions.shape,
+  eta: z.number().min(0).max(1).default(0),
+  noise: checkedLater<NoiseSource>(),
+});
 
 /**
  * A sampler: which timesteps a run visits and how one step goes from noisy latents to less noisy ones.
@@ -40,11 +47,13 @@ export class Scheduler {
   }
 
   /**
-   * Reads scheduler_config.json of a folder.
+   * Reads scheduler_config.json of a folder, or config.json where it has none.
    *
+   * @param overrides keys that replace the config's.
    * @throws `ERR_MODEL_NOT_FOUND`, or `ERR_CONFIG_INVALID` naming the key.
    */
   static async load(path: string, overrides: SchedulerConfig = {}): Promise<Scheduler> {
+    checkPath(path);
     const file = (await exists(join(path, 'scheduler_config.json')))
       ? join(path, 'scheduler_config.json')
       : join(path, 'config.json');
@@ -67,7 +76,12 @@ export class Scheduler {
     return Scheduler.#named(name, base, overrides);
   }
 
-  /** Another class with this one's config: keys that both have are kept, as diffusers' `from_config` does. */
+  /**
+   * Another class with this one's config: keys that both have are kept, as diffusers' `from_config` does.
+   *
+   * @param name a short name or diffusers' class name.
+   * @throws `ERR_CONFIG_INVALID` naming the key, or the names that there are.
+   */
   as(name: string, overrides: SchedulerConfig = {}): Scheduler {
     return Scheduler.#named(name, this.#given, overrides);
   }
@@ -87,7 +101,13 @@ export class Scheduler {
     return parsePythonJson(this.#handle.config, 'scheduler') as SchedulerConfig;
   }
 
-  /** Chooses a run's timesteps: how many, or which. Forgets an earlier run. */
+  /**
+   * Chooses a run's timesteps: how many, or which. Forgets an earlier run.
+   *
+   * @param steps from 1 to the config's `num_train_timesteps` (1000); or `timesteps` in it, descending; or
+   * `sigmas`, descending, for the schedulers that take them (Euler).
+   * @throws `ERR_INVALID_ARG` for what the scheduler cannot run.
+   */
   setTimesteps(steps: Steps): void {
     if (typeof steps === 'number') {
       if (!Number.isSafeInteger(steps) || steps < 1) {
@@ -103,7 +123,7 @@ export class Scheduler {
     }
   }
 
-  /** The run's timesteps, descending. */
+  /** The run's training timesteps, descending, one a model call; empty before `setTimesteps`. */
   get timesteps(): readonly number[] {
     return this.#handle.timesteps;
   }
@@ -114,7 +134,7 @@ export class Scheduler {
     return sigmas.length > 0 ? sigmas : undefined;
   }
 
-  /** The standard deviation that initial noise must have. */
+  /** The standard deviation that initial noise must have: 1, or about the largest sigma. */
   get initNoiseSigma(): number {
     return this.#handle.initNoiseSigma;
   }
@@ -124,33 +144,48 @@ export class Scheduler {
     return this.#handle.order;
   }
 
-  /** What the model sees of `sample` at the run's step `index` (counted from 0). */
+  /**
+   * What the model sees of `sample` at the run's step `index` (from 0 to `timesteps.length − 1`), in the same
+   * shape: the sample itself, or over sqrt(σ² + 1) (Euler, Heun, LMS, KDPM2).
+   *
+   * @throws `ERR_INVALID_ARG` for an index outside the run, or before `setTimesteps`.
+   */
   scaleModelInput(sample: Tensor, index: number, options: JobOptions = {}): Promise<Tensor> {
-    return tensorJob(options, (token) =>
-      addon().schedulerScaleModelInput(this.#handle, handleOf(sample), this.#index(index), token),
+    return tensorJob('scaleModelInput', options, (token) =>
+      addon().schedulerScaleModelInput(
+        this.#handle,
+        handleOf(sample, 'sample'),
+        this.#index(index),
+        token,
+      ),
     );
   }
 
   /**
-   * One step back in time.
+   * One step back in time: the less noisy latents, of `sample`'s shape. Steps of a run are made in order,
+   * because some schedulers remember earlier predictions.
    *
-   * @param modelOutput [N, C, H, W], the model's prediction at this step.
-   * @param index the run's step, counted from 0.
-   * @param sample [N, C, H, W], the noisy latents.
+   * @param modelOutput [N, C, H, W], the model's prediction at this step (`prediction_type`).
+   * @param index the run's step, from 0 to `timesteps.length − 1`.
+   * @param sample [N, C, H, W], the noisy latents, not scaled.
+   * @param options `eta`: DDIM's and TCD's noise, 0 … 1, by default 0; `noise`: what stochastic schedulers
+   * draw from.
+   * @throws `ERR_INVALID_ARG` for an index outside the run, before `setTimesteps`, or where `noise` is needed
+   * and not given; `ERR_SHAPE` when the two tensors' shapes differ.
    */
-  step(
+  async step(
     modelOutput: Tensor,
     index: number,
     sample: Tensor,
     options: SchedulerStepOptions = {},
   ): Promise<Tensor> {
-    const { eta = 0, noise } = options;
-    return tensorJob(options, (token) =>
+    const { eta, noise, signal } = parseOptions(stepOptions, options, 'step');
+    return tensorJob('step', { signal }, (token) =>
       addon().schedulerStep(
         this.#handle,
-        handleOf(modelOutput),
+        handleOf(modelOutput, 'modelOutput'),
         this.#index(index),
-        handleOf(sample),
+        handleOf(sample, 'sample'),
         eta,
         noise ? noiseHandleOf(noise) : null,
         token,
@@ -158,44 +193,62 @@ export class Scheduler {
     );
   }
 
-  /** Noises `original` [N, …] to training timesteps, one a row or one for all. */
+  /**
+   * Noises `original` [N, …] with `noise` of its shape to training timesteps, one a row or one for all: what a
+   * model is trained on, and what image-to-image begins with.
+   *
+   * @param timesteps whole numbers from 0 to the config's `num_train_timesteps` − 1; for schedulers that have
+   * noise levels (`sigmas`) those that the run visits.
+   * @throws `ERR_SHAPE`; `ERR_INVALID_ARG` for other timesteps.
+   */
   addNoise(
     original: Tensor,
     noise: Tensor,
     timesteps: number | readonly number[],
     options: JobOptions = {},
   ): Promise<Tensor> {
-    return tensorJob(options, (token) =>
+    return tensorJob('addNoise', options, (token) =>
       addon().schedulerAddNoise(
         this.#handle,
-        handleOf(original),
-        handleOf(noise),
-        [timesteps].flat(),
+        handleOf(original, 'original'),
+        handleOf(noise, 'noise'),
+        timestepList(timesteps),
         token,
       ),
     );
   }
 
-  /** v-prediction's target: sqrt(ᾱ) · noise − sqrt(1 − ᾱ) · sample. */
+  /**
+   * v-prediction's target for `sample` [N, …] and `noise` of its shape: sqrt(ᾱ) · noise − sqrt(1 − ᾱ) · sample
+   * (Salimans and Ho 2022).
+   *
+   * @param timesteps whole numbers from 0 to the config's `num_train_timesteps` − 1, one a row or one for all.
+   * @throws `ERR_SHAPE`; `ERR_INVALID_ARG` for other timesteps.
+   */
   velocity(
     sample: Tensor,
     noise: Tensor,
     timesteps: number | readonly number[],
     options: JobOptions = {},
   ): Promise<Tensor> {
-    return tensorJob(options, (token) =>
+    return tensorJob('velocity', options, (token) =>
       addon().schedulerVelocity(
         this.#handle,
-        handleOf(sample),
-        handleOf(noise),
-        [timesteps].flat(),
+        handleOf(sample, 'sample'),
+        handleOf(noise, 'noise'),
+        timestepList(timesteps),
         token,
       ),
     );
   }
 
+  /** Gives the memory back once running calls have ended; twice is fine. */
   dispose(): void {
     this.#handle.dispose();
+  }
+
+  get disposed(): boolean {
+    return this.#handle.disposed;
   }
 
   [Symbol.dispose](): void {
@@ -212,9 +265,17 @@ export class Scheduler {
   }
 }
 
+function timestepList(timesteps: number | readonly number[]): readonly number[] {
+  const list = typeof timesteps === 'number' ? [timesteps] : timesteps;
+  if (Array.isArray(list) && list.length > 0 && list.every(Number.isFinite)) return list;
+  throw invalidArgument('timesteps', 'a number, or an array of numbers', timesteps);
+}
+
 async function tensorJob(
+  name: string,
   options: JobOptions,
   start: (token: CancelToken | undefined) => Promise<TensorHandle>,
 ): Promise<Tensor> {
-  return new Tensor(await runJob(options.signal, start));
+  const { signal } = parseOptions(jobOptions, options, name);
+  return new Tensor(await runJob(signal, start));
 }

@@ -1,22 +1,23 @@
-import { markAsUntransferable } from 'node:worker_threads';
+import { z } from 'zod';
 import { invalidArgument, LatentrayError } from './errors.js';
 import { addon, type JobOptions, runJob } from './native/addon.js';
 import type { DType, OpAttributes, TensorHandle } from './native/addon-types.js';
 import { NoiseSource } from './noise-source.js';
+import { checkedLater, jobOptions, parseOptions, placedJobOptions } from './parse-options.js';
+
+import {
+  asTypedArray,
+  checkDtype,
+  dtypeOf,
+  isResizable,
+  isViewOf,
+  keepInPlace,
+  type TypedArray,
+  views,
+} from './typed-array.js';
 
 export type { DType } from './native/addon-types.js';
-
-/** The JavaScript views of tensor memory. float16 and bfloat16 appear as `Uint16Array`, bool as `Uint8Array`. */
-export type TypedArray =
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Uint8Array
-  | Uint8ClampedArray
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | BigInt64Array;
+export type { TypedArray } from './typed-array.js';
 
 /** Where and as what a new tensor is made. */
 export interface TensorOptions {
@@ -28,18 +29,13 @@ export interface TensorOptions {
 
 const handleKey = Symbol.for('latentray.tensor.handle');
 
-const views = {
-  float32: Float32Array,
-  float64: Float64Array,
-  float16: Uint16Array,
-  bfloat16: Uint16Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  int16: Int16Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  bool: Uint8Array,
-} as const satisfies Record<DType, unknown>;
+const { dtype, device } = placedJobOptions.shape;
+const fromOptions = z.strictObject({ shape: checkedLater<readonly number[]>(), dtype });
+const tensorOptions = z.strictObject({ dtype, device });
+const randnOptions = z.strictObject({
+  ...placedJobOptions.shape,
+  seed: checkedLater<number | bigint>(),
+});
 
 /**
  * A tensor in LibTorch's memory, or over memory of yours.
@@ -60,28 +56,33 @@ export class Tensor {
   }
 
   /**
-   * A tensor over `data`, without a copy: writing to one shows in the other. The array's buffer can no
-   * longer be transferred to another thread. Resizable buffers are copied.
+   * A tensor over `data`, without a copy: writing to one shows in the other. The array's buffer must stay
+   * where it is: it can no longer be transferred to another thread, and its `transfer()` throws
+   * `ERR_BORROWED`. What detaches it past these (`ArrayBuffer.prototype.transfer.call`, a BYOB stream
+   * reader) is an `ERR_DISPOSED` at the next use, and undefined behaviour while a job computes with it: give
+   * such arrays as a copy. Resizable buffers are copied.
    *
    * @param data a typed array, or a flat array of numbers (copied).
-   * @param options `shape`: one dimension by default; `dtype`: follows the array, and is needed for
-   * `Uint16Array` (`'float16'` or `'bfloat16'`) and for `'bool'`.
-   * @throws `ERR_SHAPE` when the shape does not hold exactly the array's elements, `ERR_DTYPE` when array
-   * and dtype do not go together.
+   * @param options `shape`: one dimension by default; `dtype`: follows the array, float32 for an array of
+   * numbers, and is needed for `Uint16Array` (`'float16'` or `'bfloat16'`) and for `'bool'`.
+   * @throws `ERR_SHAPE` when the shape does not hold exactly the array's elements; `ERR_DTYPE` when there is
+   * no such dtype, or array and dtype do not go together.
    */
   static from(
     data: TypedArray | readonly number[],
     options: { readonly shape?: readonly number[]; readonly dtype?: DType } = {},
   ): Tensor {
-    const array = asTypedArray(data, options.dtype);
-    const dtype = options.dtype ?? dtypeOf(array);
+    const given = parseOptions(fromOptions, options, 'Tensor.from');
+    if (given.dtype !== undefined) checkDtype(given.dtype);
+    const array = asTypedArray(data, given.dtype);
+    const dtype = given.dtype ?? dtypeOf(array);
     if (!isViewOf(array, dtype)) {
       throw new LatentrayError(
         'ERR_DTYPE',
         `data: expected ${views[dtype].name} for ${dtype}, received ${array.constructor.name}`,
       );
     }
-    const shape = options.shape ?? [array.length];
+    const shape = given.shape ?? [array.length];
     checkShape(shape);
     const count = shape.reduce((product, size) => product * size, 1);
     if (count !== array.length) {
@@ -91,25 +92,35 @@ export class Tensor {
       );
     }
     const borrowed = isResizable(array.buffer) ? (array.slice() as TypedArray) : array;
-    markAsUntransferable(borrowed.buffer);
+    keepInPlace(borrowed.buffer);
     const bytes = new Uint8Array(borrowed.buffer, borrowed.byteOffset, borrowed.byteLength);
     return new Tensor(addon().tensorFromBytes(bytes, shape, dtype), borrowed);
   }
 
-  /** Zeros of `shape`. */
+  /**
+   * Zeros of `shape`. An integer dtype holds whole numbers, `'bool'` 0 and 1.
+   *
+   * @param shape non-negative integers; `[]` is one number.
+   * @throws `ERR_DTYPE`, `ERR_DEVICE_UNAVAILABLE`, and `ERR_OUT_OF_MEMORY` with `bytes`.
+   */
   static zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
     return Tensor.full(shape, 0, options);
   }
 
-  /** Ones of `shape`. */
+  /** Ones of `shape`; as {@link Tensor.zeros}. */
   static ones(shape: readonly number[], options: TensorOptions = {}): Tensor {
     return Tensor.full(shape, 1, options);
   }
 
-  /** `value`, `shape` times. */
+  /** `value` everywhere in `shape`, cast to the dtype; as {@link Tensor.zeros}. */
   static full(shape: readonly number[], value: number, options: TensorOptions = {}): Tensor {
     checkShape(shape);
-    const { dtype = 'float32', device = 'cpu' } = options;
+    if (typeof value !== 'number') throw invalidArgument('value', 'a number', value);
+    const { dtype = 'float32', device = 'cpu' } = parseOptions(
+      tensorOptions,
+      options,
+      'Tensor.full',
+    );
     return new Tensor(addon().fullTensor(shape, value, dtype, device));
   }
 
@@ -118,21 +129,29 @@ export class Tensor {
    * same seed on every device and in every dtype (drawn in float32 on the CPU, then moved and cast).
    *
    * @param options `seed`: an integer from 0 to 2⁶⁴ − 1. @default 0
+   * @throws as {@link Tensor.zeros}.
    */
   static async randn(
     shape: readonly number[],
     options: TensorOptions & { readonly seed?: number | bigint } & JobOptions = {},
   ): Promise<Tensor> {
-    using source = new NoiseSource(options.seed ?? 0);
-    return await source.randn(shape, options);
+    const { seed = 0, ...rest } = parseOptions(randnOptions, options, 'Tensor.randn');
+    using source = new NoiseSource(seed);
+    return await source.randn(shape, rest);
   }
 
-  /** Joins tensors along an existing dimension. */
+  /**
+   * Joins tensors along an existing dimension: sizes are equal in all others.
+   *
+   * @param dim from −rank to rank − 1, negative ones from the end, as everywhere here.
+   * @throws `ERR_SHAPE` for shapes, dtypes or devices that do not fit, as every operation does; the message
+   * has the shapes and LibTorch's reason.
+   */
   static cat(tensors: readonly Tensor[], dim = 0, options: JobOptions = {}): Promise<Tensor> {
     return op('cat', tensors, { dim }, options);
   }
 
-  /** Joins tensors of one shape along a new dimension. */
+  /** Joins tensors of one shape along a new dimension, which has as many as there are tensors. */
   static stack(tensors: readonly Tensor[], dim = 0, options: JobOptions = {}): Promise<Tensor> {
     return op('stack', tensors, { dim }, options);
   }
@@ -146,6 +165,7 @@ export class Tensor {
     return this.#handle;
   }
 
+  /** Sizes, outermost first; `[]` for one number. */
   get shape(): readonly number[] {
     return this.#handle.shape;
   }
@@ -159,6 +179,7 @@ export class Tensor {
     return this.#handle.device;
   }
 
+  /** Of all elements; a view of a larger tensor counts its own only. */
   get byteLength(): number {
     return this.#handle.byteLength;
   }
@@ -181,51 +202,67 @@ export class Tensor {
     return this.#view;
   }
 
-  /** The same values on another device or in another dtype; the tensor itself when neither changes. */
+  /**
+   * The same values on another device or in another dtype, rounded to nearest where it is narrower; the same
+   * memory when neither changes.
+   *
+   * @throws `ERR_DTYPE`, `ERR_DEVICE_UNAVAILABLE`, `ERR_OUT_OF_MEMORY`.
+   */
   async to(options: TensorOptions & JobOptions): Promise<Tensor> {
-    const { dtype = this.dtype, device = this.device } = options;
+    const {
+      dtype = this.dtype,
+      device = this.device,
+      signal,
+    } = parseOptions(placedJobOptions, options, 'to');
     return new Tensor(
-      await runJob(options.signal, (token) =>
-        addon().tensorTo(this[handleKey], dtype, device, token),
-      ),
+      await runJob(signal, (token) => addon().tensorTo(this[handleKey], dtype, device, token)),
     );
   }
 
-  /** Element by element, with broadcasting. */
+  /**
+   * The sum element by element, with PyTorch's broadcasting and type promotion: sizes are equal or 1, from
+   * the last dimension on.
+   */
   add(other: Tensor | number, options: JobOptions = {}): Promise<Tensor> {
     return binary('add', this, other, options);
   }
+  /** The difference; as {@link Tensor.add}. */
   sub(other: Tensor | number, options: JobOptions = {}): Promise<Tensor> {
     return binary('sub', this, other, options);
   }
+  /** The product, element by element; as {@link Tensor.add}. */
   mul(other: Tensor | number, options: JobOptions = {}): Promise<Tensor> {
     return binary('mul', this, other, options);
   }
+  /** The quotient; as {@link Tensor.add}. Integers become float32; division by zero is infinite or NaN. */
   div(other: Tensor | number, options: JobOptions = {}): Promise<Tensor> {
     return binary('div', this, other, options);
   }
 
-  /** The matrix product, batched over leading dimensions. */
+  /** The matrix product, [..., n, k] · [..., k, m] → [..., n, m], batched over leading dimensions. */
   matmul(other: Tensor, options: JobOptions = {}): Promise<Tensor> {
     return op('matmul', [this, other], {}, options);
   }
 
-  /** Elements `start` to before `end` along `dim`, a view of the same memory. */
+  /**
+   * Elements `start` to before `end` along `dim`, a view of the same memory. Negative ones count from the end;
+   * what lies outside is cut.
+   */
   slice(dim: number, start: number, end: number, options: JobOptions = {}): Promise<Tensor> {
     return op('slice', [this], { dim, start, end }, options);
   }
 
-  /** The same elements in another shape; one dimension may be −1. */
+  /** The same elements in another shape, a view where the memory allows it; one dimension may be −1. */
   reshape(shape: readonly number[], options: JobOptions = {}): Promise<Tensor> {
     return op('reshape', [this], { shape }, options);
   }
 
-  /** The dimensions in another order. */
+  /** The dimensions in another order, as a copy; `dims` names each once. */
   permute(dims: readonly number[], options: JobOptions = {}): Promise<Tensor> {
     return op('permute', [this], { dims }, options);
   }
 
-  /** The sum over `dims`, all by default. */
+  /** The sum over `dims`, all by default; `keepdim` leaves them as 1. Integers become int64. */
   sum(dims: readonly number[] = [], keepdim = false, options: JobOptions = {}): Promise<Tensor> {
     return op('sum', [this], { dims, keepdim }, options);
   }
@@ -240,22 +277,27 @@ export class Tensor {
     return op('norm', [this], { dims, keepdim }, options);
   }
 
+  /** exp(x) over its sum along `dim`: floating point, 0 … 1. */
   softmax(dim: number, options: JobOptions = {}): Promise<Tensor> {
     return op('softmax', [this], { dim }, options);
   }
 
+  /** Values cut to `min` … `max`. */
   clamp(min: number, max: number, options: JobOptions = {}): Promise<Tensor> {
     return op('clamp', [this], { min, max }, options);
   }
 
+  /** eˣ, element by element; integers become float32. */
   exp(options: JobOptions = {}): Promise<Tensor> {
     return op('exp', [this], {}, options);
   }
 
+  /** The square root, NaN below 0; integers become float32. */
   sqrt(options: JobOptions = {}): Promise<Tensor> {
     return op('sqrt', [this], {}, options);
   }
 
+  /** The hyperbolic tangent, −1 … 1; integers become float32. */
   tanh(options: JobOptions = {}): Promise<Tensor> {
     return op('tanh', [this], {}, options);
   }
@@ -271,23 +313,25 @@ export class Tensor {
   }
 }
 
-/** @internal The native handle of a tensor of any copy of this package. */
-export function handleOf(tensor: Tensor): TensorHandle {
+/** @internal The native handle of a tensor of any copy of this package; `name` is the argument's. */
+export function handleOf(tensor: Tensor | undefined, name = 'tensor'): TensorHandle {
   const handle = (tensor as { [handleKey]?: TensorHandle } | undefined)?.[handleKey];
-  if (!handle) throw invalidArgument('tensor', 'a Tensor', tensor);
+  if (!handle) throw invalidArgument(name, 'a Tensor', tensor);
   return handle;
 }
 
-function op(
+async function op(
   name: string,
   tensors: readonly Tensor[],
   attributes: OpAttributes,
   options: JobOptions,
 ): Promise<Tensor> {
-  return runJob(options.signal, async (token) => {
-    const handles = tensors.map(handleOf);
-    return new Tensor(await addon().tensorOp(name, handles, attributes, token));
-  });
+  const { signal } = parseOptions(jobOptions, options, name);
+  if (!Array.isArray(tensors)) throw invalidArgument('tensors', 'an array of Tensors', tensors);
+  const handles = tensors.map((tensor) => handleOf(tensor));
+  return new Tensor(
+    await runJob(signal, (token) => addon().tensorOp(name, handles, attributes, token)),
+  );
 }
 
 function binary(name: string, left: Tensor, right: Tensor | number, options: JobOptions) {
@@ -296,45 +340,8 @@ function binary(name: string, left: Tensor, right: Tensor | number, options: Job
     : op(name, [left, right], {}, options);
 }
 
-function asTypedArray(data: TypedArray | readonly number[], dtype: DType = 'float32'): TypedArray {
-  if (!Array.isArray(data)) {
-    if (ArrayBuffer.isView(data) && !(data instanceof DataView)) return data as TypedArray;
-    throw invalidArgument('data', 'a typed array or an array of numbers', data);
-  }
-  if (dtype === 'int64') return BigInt64Array.from(data, (value: number) => BigInt(value));
-  if (dtype === 'float16' || dtype === 'bfloat16') {
-    throw new LatentrayError(
-      'ERR_DTYPE',
-      `data: expected a Uint16Array of ${dtype} bits, received an array of numbers. ` +
-        'Make a float32 tensor and call .to({ dtype })',
-    );
-  }
-  return views[dtype].from(data);
-}
-
-function dtypeOf(array: TypedArray): DType {
-  if (array instanceof Uint8ClampedArray) return 'uint8';
-  const entry = Object.entries(views).find(([, View]) => array instanceof View);
-  if (!entry) throw invalidArgument('data', 'a typed array that PyTorch has a dtype for', array);
-  if (array instanceof Uint16Array) {
-    throw new LatentrayError(
-      'ERR_DTYPE',
-      "dtype: expected 'float16' or 'bfloat16' with a Uint16Array, received nothing",
-    );
-  }
-  return entry[0] as DType;
-}
-
-function isViewOf(array: TypedArray, dtype: DType): boolean {
-  return array instanceof views[dtype] || (dtype === 'uint8' && array instanceof Uint8ClampedArray);
-}
-
-function isResizable(buffer: ArrayBufferLike): boolean {
-  const { resizable, growable } = buffer as { resizable?: boolean; growable?: boolean };
-  return Boolean(resizable || growable);
-}
-
-function checkShape(shape: readonly number[]): void {
+/** @internal `ERR_INVALID_ARG` for anything but non-negative integers. */
+export function checkShape(shape: readonly number[]): void {
   const valid =
     Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0);
   if (!valid) throw invalidArgument('shape', 'an array of non-negative integers', String(shape));

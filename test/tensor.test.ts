@@ -102,11 +102,18 @@ t.test('misuse is an error, never a crash', async (t) => {
   t.throws(() => Tensor.from(new Float32Array(3), { shape: [2, 2] }), { code: 'ERR_SHAPE' });
   t.throws(() => Tensor.from(new Uint16Array(1)), { code: 'ERR_DTYPE' });
   t.throws(() => Tensor.from(new Float32Array(1), { dtype: 'int64' }), { code: 'ERR_DTYPE' });
+  for (const data of [[1, 'a'], [undefined], [1n]] as never[]) {
+    t.throws(() => Tensor.from(data), { code: 'ERR_INVALID_ARG', message: /data/ });
+  }
+  t.throws(() => Tensor.from([1.5], { dtype: 'int64' }), { code: 'ERR_INVALID_ARG' });
   t.throws(() => Tensor.from('no' as never), { code: 'ERR_INVALID_ARG' });
   t.throws(() => Tensor.zeros([-1]), { code: 'ERR_INVALID_ARG' });
   t.throws(() => Tensor.zeros([1.5]), { code: 'ERR_INVALID_ARG' });
   t.throws(() => Tensor.zeros([1], { dtype: 'complex' as never }), { code: 'ERR_DTYPE' });
-  t.throws(() => Tensor.zeros([2 ** 50]), { code: 'ERR_OUT_OF_MEMORY' });
+  t.throws(() => Tensor.from([1], { dtype: 'complex' as never }), {
+    code: 'ERR_DTYPE',
+    message: /'float32'.*received 'complex'/,
+  });
   t.throws(() => Tensor.zeros([1], { device: 'cuda:99' }), { code: 'ERR_DEVICE_UNAVAILABLE' });
   const a = Tensor.zeros([2, 3]);
   await t.rejects(a.matmul(a), { code: 'ERR_SHAPE', message: /matmul of \[2, 3\]/ });
@@ -119,6 +126,19 @@ t.test('misuse is an error, never a crash', async (t) => {
   await t.rejects(a.add(1), { code: 'ERR_DISPOSED' });
 });
 
+t.test('memory that does not suffice is named, with what was asked for', async (t) => {
+  t.throws(() => Tensor.zeros([2 ** 50]), {
+    code: 'ERR_OUT_OF_MEMORY',
+    message: /4503599627370496 bytes/,
+    bytes: '4503599627370496',
+  });
+  t.throws(() => Tensor.zeros([2 ** 52, 2 ** 20]), { code: 'ERR_OUT_OF_MEMORY' });
+  await t.rejects(Tensor.randn([2 ** 50]), { code: 'ERR_OUT_OF_MEMORY', bytes: /\d+/ });
+  const column = Tensor.zeros([2 ** 23, 1]);
+  const row = Tensor.zeros([1, 2 ** 23]);
+  await t.rejects(column.add(row), { code: 'ERR_OUT_OF_MEMORY', bytes: `${2 ** 48}` });
+});
+
 t.test('a borrowed buffer that is transferred or resized harms nobody', async (t) => {
   const data = new Float32Array([1, 2, 3]);
   const tensor = Tensor.from(data);
@@ -128,6 +148,17 @@ t.test('a borrowed buffer that is transferred or resized harms nobody', async (t
     t.equal((error as Error).name, 'DataCloneError');
   }
   t.same([...(await tensor.add(0)).data()], [1, 2, 3]);
+
+  // Node 20 has no ArrayBuffer.prototype.transfer: a prototype of its own stands for it.
+  const movable = new Float32Array([4, 5]);
+  if (!('transfer' in ArrayBuffer.prototype)) {
+    const prototype = Object.create(ArrayBuffer.prototype, { transfer: { value: () => 'moved' } });
+    Object.setPrototypeOf(movable.buffer, prototype);
+  }
+  using lent = Tensor.from(movable);
+  const buffer = movable.buffer as unknown as { transfer(): unknown };
+  t.throws(() => buffer.transfer(), { code: 'ERR_BORROWED', message: /slice\(\)/ });
+  t.same([...(await lent.add(0)).data()], [4, 5]);
 
   const resizable = new (ArrayBuffer as new (n: number, o: object) => ArrayBuffer)(12, {
     maxByteLength: 64,

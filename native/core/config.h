@@ -54,7 +54,8 @@ class Config {
   std::string origin_;
 };
 
-// An object as text. Its numbers that JSON has no word for are written as Python's json writes them.
+// An object as text. Its numbers that JSON has no word for are written as Python's json writes
+// them.
 std::string python_json(const nlohmann::ordered_json& object);
 
 }  // namespace latentray

@@ -2,6 +2,8 @@
 
 #include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <unistd.h>
 
 #include <charconv>
 
@@ -42,5 +44,16 @@ std::string device_name(const at::Device& device) { return device.str(); }
 bool cuda_is_available() { return at::hasCUDA() && cuda_device_count() > 0; }
 
 int cuda_device_count() { return at::detail::getCUDAHooks().deviceCount(); }
+
+int64_t total_memory(const at::Device& device) {
+  if (device.is_cpu()) return int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGESIZE);
+  try {
+    // The allocator asks CUDA, so that nothing here links it.
+    return static_cast<int64_t>(
+        c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).second);
+  } catch (const c10::Error&) {
+    return 0;
+  }
+}
 
 }  // namespace latentray

@@ -3,6 +3,7 @@
 
 #include <c10/core/Device.h>
 
+#include <cstdint>
 #include <string>
 
 namespace latentray {
@@ -14,5 +15,9 @@ std::string device_name(const at::Device& device);
 
 bool cuda_is_available();
 int cuda_device_count();
+
+// Bytes that the device has in all; 0 where that cannot be found out. Asking a GPU opens it, which
+// takes its time and some hundred megabytes there.
+int64_t total_memory(const at::Device& device);
 
 }  // namespace latentray

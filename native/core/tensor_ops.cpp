@@ -4,7 +4,7 @@
 
 #include <functional>
 
-#include "core/error.h"
+#include "core/libtorch_error.h"
 
 namespace latentray {
 
@@ -108,9 +108,8 @@ at::Tensor run_op(const std::string& name, const std::vector<at::Tensor>& inputs
   LATENTRAY_CHECK(!inputs.empty(), "ERR_INVALID_ARG", name, ": expected at least one tensor");
   try {
     return found->second(Arguments(name, inputs, attributes));
-  } catch (const c10::OutOfMemoryError&) {
-    throw;
   } catch (const c10::Error& error) {
+    if (const auto memory = out_of_memory(error)) throw *memory;
     // LibTorch reports shapes, dtypes and devices that do not fit by one class of error.
     throw Error("ERR_SHAPE",
                 c10::str(name, " of ", shapes_of(inputs), ": ", error.what_without_backtrace()));

@@ -14,7 +14,7 @@ namespace latentray {
 using OpAttributes = std::map<std::string, std::variant<double, bool, std::vector<int64_t>>>;
 
 // Runs operation `name`. ERR_INVALID_ARG for an unknown name, a missing attribute or a wrong number
-// of tensors; ERR_SHAPE or ERR_DTYPE for tensors that do not fit.
+// of tensors; ERR_SHAPE for tensors that do not fit; ERR_OUT_OF_MEMORY.
 at::Tensor run_op(const std::string& name, const std::vector<at::Tensor>& inputs,
                   const OpAttributes& attributes);
 

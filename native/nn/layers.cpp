@@ -84,4 +84,11 @@ EmbeddingImpl::EmbeddingImpl(int64_t num_embeddings, int64_t embedding_dim) {
 
 Tensor EmbeddingImpl::forward(const Tensor& ids) { return at::embedding(weight, ids); }
 
+int64_t packed_bytes(const torch::nn::Module& module) {
+  const auto* conv = dynamic_cast<const Conv2dImpl*>(&module);
+  int64_t bytes = conv != nullptr ? conv->packed_bytes() : 0;
+  for (const auto& child : module.children()) bytes += packed_bytes(*child);
+  return bytes;
+}
+
 }  // namespace latentray::nn

@@ -41,6 +41,9 @@ class Conv2dImpl : public torch::nn::Module {
              int64_t padding = 0, bool bias = true);
   Tensor forward(const Tensor& x);
 
+  // What the weight's copy for oneDNN takes.
+  int64_t packed_bytes() const { return packed_weight_.bytes(); }
+
   Tensor weight;  // [out, in, k, k]
   Tensor bias;    // [out], undefined without bias
   LowRankStack low_rank;
@@ -90,5 +93,9 @@ class EmbeddingImpl : public torch::nn::Module {
   Tensor weight;  // [num_embeddings, embedding_dim]
 };
 TORCH_MODULE(Embedding);
+
+// Of all convolutions of a module: memory beside its parameters. On the thread that computes with
+// it.
+int64_t packed_bytes(const torch::nn::Module& module);
 
 }  // namespace latentray::nn

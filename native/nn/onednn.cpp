@@ -6,11 +6,16 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/stack.h>
 
+#include <atomic>
+
 namespace latentray::nn {
 
 namespace {
 
 using c10::IValue;
+
+std::atomic<uint64_t> packings_made{0};
+
 using Operator = std::optional<c10::OperatorHandle>;
 
 Operator find(const char* name) { return c10::Dispatcher::singleton().findSchema({name, ""}); }
@@ -89,12 +94,19 @@ at::Tensor onednn_conv2d(const at::Tensor& x, const at::Tensor& packed_weight,
   return call(conv_operator(), std::move(stack));
 }
 
+uint64_t packings() { return packings_made.load(std::memory_order_relaxed); }
+
+int64_t PackedConvWeight::bytes() const {
+  return packed_.defined() ? packed_.numel() * static_cast<int64_t>(packed_.element_size()) : 0;
+}
+
 const at::Tensor& PackedConvWeight::get(const at::Tensor& weight) {
   if (!is_current(weight)) {
     const std::vector<int64_t> zeros(2, 0);
     const std::vector<int64_t> ones(2, 1);
     packed_ = at::Tensor();  // freed before its successor is made
     packed_ = call(reorder_operator(), {weight.detach(), zeros, ones, ones, int64_t{1}, IValue()});
+    packings_made.fetch_add(1, std::memory_order_relaxed);
     source_.emplace(weight.storage().getWeakStorageImpl());
     source_offset_ = weight.storage_offset();
     source_version_ = weight.is_inference() ? 0 : weight._version();

@@ -28,6 +28,9 @@ class PackedConvWeight {
  public:
   const at::Tensor& get(const at::Tensor& weight);
 
+  // What the copy takes, about: the layout may pad channels. 0 before the first get().
+  int64_t bytes() const;
+
  private:
   bool is_current(const at::Tensor& weight) const;
 
@@ -37,6 +40,9 @@ class PackedConvWeight {
   int64_t source_offset_ = 0;
   int64_t source_version_ = 0;
 };
+
+// How often any weight of this process was reordered: a change says that a model has grown.
+uint64_t packings();
 
 at::Tensor onednn_conv2d(const at::Tensor& x, const at::Tensor& packed_weight,
                          const at::Tensor& bias, int64_t stride, int64_t padding);

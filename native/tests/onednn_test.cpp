@@ -59,6 +59,16 @@ TEST("onednn: steps aside where a gradient is recorded") {
   expect(conv->weight.grad().defined(), "the gradient");
 }
 
+TEST("onednn: a packed weight is counted while its module lives") {
+  auto conv = random_conv();
+  expect(nn::packed_bytes(*conv) == 0, "before the first call");
+  const uint64_t packings = nn::packings();
+  conv(at::randn({1, 8, 6, 6}));
+  expect(nn::packed_bytes(*conv) == int64_t{16 * 8 * 3 * 3 * 4}, "after it");
+  conv(at::randn({1, 8, 6, 6}));
+  expect(nn::packings() == packings + 1, "once");
+}
+
 TEST("onednn: leaves other dtypes and empty batches to LibTorch") {
   auto conv = random_conv();
   expect(!nn::onednn_serves(at::zeros({1, 8, 6, 6}, at::kDouble), conv->weight, conv->bias),

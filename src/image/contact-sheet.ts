@@ -1,5 +1,7 @@
 import sharp from 'sharp';
+import { z } from 'zod';
 import { invalidArgument } from '../errors.js';
+import { jobOptions, parseOptions } from '../parse-options.js';
 import { Image, toSharp } from './image.js';
 import { type PixelImage, toUnitPixels } from './pixel-layout.js';
 import { escapeXml } from './provenance.js';
@@ -26,6 +28,14 @@ export interface ContactSheetOptions {
   readonly signal?: AbortSignal;
 }
 
+const row = z.strictObject({ label: z.string(), images: z.array(z.instanceof(Image)) });
+const sheetOptions = z.strictObject({
+  ...jobOptions.shape,
+  columns: z.array(z.string()),
+  rows: z.array(row).min(1),
+  cellSize: z.int().positive().default(256),
+});
+
 const gap = 8;
 const textHeight = 22;
 
@@ -41,8 +51,7 @@ const largestSide = 32767;
  *   than 32,767 pixels a side.
  */
 export async function contactSheet(options: ContactSheetOptions): Promise<Image> {
-  const { columns, rows, cellSize = 256, signal } = options;
-  if (rows.length === 0) throw invalidArgument('rows', 'at least one row', 'none');
+  const { columns, rows, cellSize, signal } = parseOptions(sheetOptions, options, 'contactSheet');
   for (const [index, { images }] of rows.entries()) {
     if (images.length !== columns.length) {
       throw invalidArgument(`rows[${index}]`, `${columns.length} images`, images.length);

@@ -1,4 +1,6 @@
+import { z } from 'zod';
 import { invalidArgument } from '../errors.js';
+import { jobOptions, parseOptions } from '../parse-options.js';
 import { Image, toSharp } from './image.js';
 import { imagesToTensorData, type TensorData } from './pixel-layout.js';
 
@@ -24,6 +26,13 @@ export interface FitOptions {
   readonly signal?: AbortSignal;
 }
 
+const fitOptions = z.strictObject({
+  ...jobOptions.shape,
+  width: z.int().positive(),
+  height: z.int().positive(),
+  fit: z.enum(['letterbox', 'centre-crop', 'stretch', 'none']).default('none'),
+});
+
 const sharpFit = { letterbox: 'contain', 'centre-crop': 'cover', stretch: 'fill' } as const;
 
 /**
@@ -33,12 +42,7 @@ const sharpFit = { letterbox: 'contain', 'centre-crop': 'cover', stretch: 'fill'
  * @throws LatentrayError `ERR_INVALID_ARG` when the sizes differ and `fit` does not say what to do.
  */
 export async function fitImage(image: Image, options: FitOptions): Promise<Image> {
-  const { width, height, fit = 'none', signal } = options;
-  if (!Number.isInteger(width) || width < 1) throw invalidArgument('width', 'pixels', width);
-  if (!Number.isInteger(height) || height < 1) throw invalidArgument('height', 'pixels', height);
-  if (fit !== 'none' && !Object.hasOwn(sharpFit, fit)) {
-    throw invalidArgument('fit', "'letterbox', 'centre-crop', 'stretch' or 'none'", fit);
-  }
+  const { width, height, fit, signal } = parseOptions(fitOptions, options, 'fitImage');
   if (image.width === width && image.height === height) return image;
   if (fit === 'none') {
     throw invalidArgument(

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import sharp, { type Sharp } from 'sharp';
 import { z } from 'zod';
 import { invalidArgument, LatentrayError } from '../errors.js';
-import { parseOptions } from '../parse-options.js';
+import type { JobOptions } from '../native/addon.js';
+import { checkPath, jobOptions, parseOptions } from '../parse-options.js';
 import { fromUnitPixels, type PixelData, type PixelImage, toUnitPixels } from './pixel-layout.js';
 import { insertPngTexts } from './png-text.js';
 import {
@@ -56,8 +57,8 @@ const writing = {
 } as const satisfies Record<ImageFormat, (quality: number) => object>;
 
 const writeOptions = z.strictObject({
+  ...jobOptions.shape,
   quality: z.int().min(1).max(100).default(95),
-  signal: z.instanceof(AbortSignal).optional(),
 });
 
 /** A picture in memory: grey, RGB or RGB with opacity, 8 or 16 bits a sample. */
@@ -94,10 +95,8 @@ export class Image implements PixelImage {
    * @throws LatentrayError `ERR_IMAGE_DECODE` for what is no image, has several pages, or has samples of
    *   other kinds than 8 and 16 bits.
    */
-  static async read(
-    source: ImageSource,
-    { signal }: { readonly signal?: AbortSignal } = {},
-  ): Promise<Image> {
+  static async read(source: ImageSource, options: JobOptions = {}): Promise<Image> {
+    const { signal } = parseOptions(jobOptions, options, 'Image.read');
     signal?.throwIfAborted();
     const { input, name } = open(source);
     const image = await decode(input, name);
@@ -152,9 +151,11 @@ export class Image implements PixelImage {
    * Writes a file in the format that its name ends in (.png, .jpg, .jpeg, .webp). A reader never sees half
    * a file: the bytes go to a temporary file beside it, which then takes its name.
    *
-   * @throws LatentrayError `ERR_INVALID_ARG` for another ending or a format that cannot hold the image.
+   * @throws LatentrayError `ERR_INVALID_ARG` for another ending or a format that cannot hold the image;
+   *   `ERR_WRITE` when the folder is missing or read-only, or the disk is full.
    */
   async save(path: string, options?: ImageWriteOptions): Promise<void> {
+    checkPath(path);
     const format = formatOfExtension[extname(path).toLowerCase()];
     if (!format) {
       throw invalidArgument('path', `a name ending in ${Object.keys(formatOfExtension)}`, path);
@@ -165,9 +166,9 @@ export class Image implements PixelImage {
     try {
       await writeFile(temporary, file);
       await rename(temporary, path);
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
+    } catch (cause) {
+      await rm(temporary, { force: true }).catch(() => {});
+      throw writeError(path, cause);
     }
   }
 
@@ -199,8 +200,9 @@ export class Image implements PixelImage {
  */
 export async function readProvenance(
   source: ImageSource,
-  { signal }: { readonly signal?: AbortSignal } = {},
+  options: JobOptions = {},
 ): Promise<Provenance | undefined> {
+  const { signal } = parseOptions(jobOptions, options, 'readProvenance');
   signal?.throwIfAborted();
   const { input, name } = open(source);
   const { xmp } = await naming(name, sharp(input).metadata());
@@ -252,6 +254,20 @@ async function naming<T>(name: string, work: Promise<T>): Promise<T> {
   } catch (cause) {
     throw decodeError(name, (cause as Error).message, cause);
   }
+}
+
+/** What Node says of a file that could not be written, with what helps. */
+function writeError(path: string, cause: unknown): LatentrayError {
+  const { code = String(cause) } = cause as NodeJS.ErrnoException;
+  const remedies: Record<string, string> = {
+    ENOENT: `the folder ${dirname(path)} is missing. Make it first, or choose another`,
+    EACCES: `the folder ${dirname(path)} may not be written to. Choose another`,
+    EROFS: `the folder ${dirname(path)} is read-only. Choose another`,
+    ENOSPC: 'the disk is full. Make room, or choose another folder',
+    EISDIR: 'is a folder. Choose another name',
+  };
+  const reason = remedies[code] ?? `cannot be written (${code}). Choose another folder`;
+  return new LatentrayError('ERR_WRITE', `${path}: ${reason}`, { cause, path });
 }
 
 function decodeError(path: string, reason: string, cause?: unknown): LatentrayError {

@@ -5,5 +5,7 @@ export {
   psnr,
   rmse,
   type SimilarityOptions,
+  type SsimBorder,
+  type SsimOptions,
   ssim,
 } from './image-similarity.js';

@@ -1,13 +1,16 @@
 import { join } from 'node:path';
+import { z } from 'zod';
 import { readEnvironment } from '../environment.js';
 import { invalidArgument } from '../errors.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { AutoencoderHandle, ModelSource, Pieces } from '../native/addon-types.js';
 import { NoiseSource, noiseHandleOf } from '../noise-source.js';
+import { checkedLater, checkPath, jobOptions, parseOptions } from '../parse-options.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
 import {
   type CheckpointOptions,
   checkModelDtype,
+  checkpointOptions,
   exists,
   openModelFolder,
   sourceOf,
@@ -25,6 +28,13 @@ export interface PieceOptions {
   readonly tiling?: boolean | number;
 }
 
+/** @internal {@link PieceOptions}. */
+export const pieceOptions = z.strictObject({
+  slicing: z.boolean().optional(),
+  tiling: checkedLater<boolean | number>(),
+});
+const pieceJobOptions = z.strictObject({ ...pieceOptions.shape, ...jobOptions.shape });
+
 /** What an encoder says of images. */
 export interface Encoded {
   /** The mean: the latents to use where nothing is drawn. [N, latent channels, H/8, W/8], unscaled. */
@@ -33,7 +43,11 @@ export interface Encoded {
   readonly mean: Tensor;
   /** The logarithm of the variance, within [−30, 20]; undefined for a tiny autoencoder. */
   readonly logvar: Tensor | undefined;
-  /** Draws latents: mean + exp(logvar / 2) · noise. A tiny autoencoder's are the mean. */
+  /**
+   * Draws latents of the shape of `mean`: mean + exp(logvar / 2) · noise. A tiny autoencoder's are the mean.
+   *
+   * @param seed 0 … 2⁶⁴ − 1, or generators to go on drawing from (one, or one an image).
+   */
   sample(seed: number | bigint | NoiseSource, options?: JobOptions): Promise<Tensor>;
 }
 
@@ -66,11 +80,13 @@ export class Autoencoder {
    * @throws `ERR_MODEL_NOT_FOUND`, `ERR_CONFIG_INVALID`, `ERR_WEIGHTS_…`, `ERR_DEVICE_UNAVAILABLE`.
    */
   static async load(path: string, options: CheckpointOptions = {}): Promise<Autoencoder> {
+    const model = parseOptions(checkpointOptions, options, 'Autoencoder.load');
+    checkPath(path);
     const pair = await taesdFiles(path);
-    if (pair) return Autoencoder.#loadTaesd(path, pair, options);
-    const folder = await openModelFolder(path, options);
-    const handle = await runJob(options.signal, (token) =>
-      addon().loadAutoencoder(sourceOf(folder, options), token),
+    if (pair) return Autoencoder.#loadTaesd(path, pair, model);
+    const folder = await openModelFolder(path, model);
+    const handle = await runJob(model.signal, (token) =>
+      addon().loadAutoencoder(sourceOf(folder, model), token),
     );
     return new Autoencoder(handle, folder.config, folder.weightFiles);
   }
@@ -96,16 +112,17 @@ export class Autoencoder {
     return this.#handle.dtype;
   }
 
+  /** Channels of the latents: 4 for Stable Diffusion 1.x and 2.x. */
   get latentChannels(): number {
     return this.#handle.latentSpace.latentChannels;
   }
 
-  /** Pixels a latent, along each side. */
+  /** Pixels a latent, along each side: 8 for Stable Diffusion. */
   get downscale(): number {
     return this.#handle.latentSpace.downscale;
   }
 
-  /** What a diffusion model multiplies these latents by. */
+  /** What a diffusion model multiplies these latents by (`scaling_factor`): 0.18215 for Stable Diffusion 1.x. */
   get scalingFactor(): number {
     return this.#handle.latentSpace.scalingFactor;
   }
@@ -113,12 +130,15 @@ export class Autoencoder {
   /**
    * Encodes pixels [N, 3, H, W] in [−1, 1], of the model's dtype and on its device.
    *
-   * @throws `ERR_SHAPE` when H or W is no multiple of {@link Autoencoder.downscale}.
+   * @throws `ERR_SHAPE` for other dimensions or channels, and when H or W is no multiple of
+   * {@link Autoencoder.downscale}; `ERR_DTYPE`; `ERR_INVALID_ARG` for another device.
    */
   async encode(pixels: Tensor, options: PieceOptions & JobOptions = {}): Promise<Encoded> {
-    const pieces = this.#pieces(options);
-    const { mean, logvar } = await runJob(options.signal, (token) =>
-      addon().autoencoderEncode(this.#handle, handleOf(pixels), pieces, token),
+    const { signal, ...given } = parseOptions(pieceJobOptions, options, 'encode');
+    const pieces = this.#pieces(given);
+    const input = handleOf(pixels, 'pixels');
+    const { mean, logvar } = await runJob(signal, (token) =>
+      addon().autoencoderEncode(this.#handle, input, pieces, token),
     );
     const latents = new Tensor(mean);
     return {
@@ -126,9 +146,10 @@ export class Autoencoder {
       mean: latents,
       logvar: logvar && new Tensor(logvar),
       sample: async (seed, sampleOptions = {}) => {
+        const { signal } = parseOptions(jobOptions, sampleOptions, 'sample');
         const source = seed instanceof NoiseSource ? seed : new NoiseSource(seed);
         return new Tensor(
-          await runJob(sampleOptions.signal, (token) =>
+          await runJob(signal, (token) =>
             addon().sampleLatents(mean, logvar ?? null, noiseHandleOf(source), token),
           ),
         );
@@ -136,30 +157,46 @@ export class Autoencoder {
     };
   }
 
-  /** Decodes latents [N, latent channels, h, w] to pixels [N, 3, 8h, 8w], about [−1, 1], not clamped. */
+  /**
+   * Decodes latents [N, latent channels, h, w], of the model's dtype and on its device, to pixels
+   * [N, 3, h · downscale, w · downscale], about [−1, 1], not clamped.
+   *
+   * @throws `ERR_SHAPE`, `ERR_DTYPE`; `ERR_INVALID_ARG` for another device.
+   */
   decode(latents: Tensor, options: PieceOptions & JobOptions = {}): Promise<Tensor> {
     return this.#decode(latents, false, options);
   }
 
-  /** Decodes latents of the diffusion model: divides by the scaling factor first. */
+  /**
+   * Decodes latents of the diffusion model: undoes {@link Autoencoder.scale}, then decodes.
+   *
+   * @throws as {@link Autoencoder.decode}.
+   */
   decodeScaled(latents: Tensor, options: PieceOptions & JobOptions = {}): Promise<Tensor> {
     return this.#decode(latents, true, options);
   }
 
-  /** This autoencoder's latents as the diffusion model sees them: times the scaling factor. */
+  /**
+   * This autoencoder's latents [N, latent channels, h, w] as the diffusion model sees them: times the scaling
+   * factor, after the shift and each channel's mean and deviation where the config has these.
+   *
+   * @throws `ERR_SHAPE`.
+   */
   async scale(latents: Tensor, options: JobOptions = {}): Promise<Tensor> {
+    const { signal } = parseOptions(jobOptions, options, 'scale');
+    const input = handleOf(latents, 'latents');
     return new Tensor(
-      await runJob(options.signal, (token) =>
-        addon().scaleLatents(this.#handle, handleOf(latents), token),
-      ),
+      await runJob(signal, (token) => addon().scaleLatents(this.#handle, input, token)),
     );
   }
 
   async #decode(latents: Tensor, scaled: boolean, options: PieceOptions & JobOptions) {
-    const pieces = this.#pieces(options);
+    const { signal, ...given } = parseOptions(pieceJobOptions, options, 'decode');
+    const pieces = this.#pieces(given);
+    const input = handleOf(latents, 'latents');
     return new Tensor(
-      await runJob(options.signal, (token) =>
-        addon().autoencoderDecode(this.#handle, handleOf(latents), scaled, pieces, token),
+      await runJob(signal, (token) =>
+        addon().autoencoderDecode(this.#handle, input, scaled, pieces, token),
       ),
     );
   }

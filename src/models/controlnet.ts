@@ -127,7 +127,7 @@ export class ControlNet {
 
 /** @internal */
 export function residualHandles({ down, mid }: ControlResiduals): ControlResidualHandles {
-  return { down: down.map(handleOf), mid: handleOf(mid) };
+  return { down: down.map((residual) => handleOf(residual)), mid: handleOf(mid) };
 }
 
 /** @internal One timestep for all rows, or one a row. */

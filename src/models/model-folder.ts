@@ -1,8 +1,10 @@
 import { basename, dirname, extname, join } from 'node:path';
+import { z } from 'zod';
 import { readEnvironment } from '../environment.js';
 import { LatentrayError } from '../errors.js';
 import type { JobOptions } from '../native/addon.js';
 import type { DType, ModelSource } from '../native/addon-types.js';
+import { checkPath, placedJobOptions } from '../parse-options.js';
 import { exists, isFile, readJsonObject } from './json-files.js';
 import { findWeightFiles } from './weight-files.js';
 
@@ -42,6 +44,14 @@ export interface ModelFolder {
   readonly weightFiles: readonly string[];
 }
 
+/** @internal {@link CheckpointOptions}. */
+export const checkpointOptions = z.strictObject({
+  ...placedJobOptions.shape,
+  variant: z.string().optional(),
+  config: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
+  ema: z.boolean().optional(),
+});
+
 /**
  * Finds a model's config and weights in its folder, or takes the weight file that `path` names.
  * `ERR_MODEL_NOT_FOUND` says what is missing.
@@ -50,6 +60,7 @@ export async function openModelFolder(
   path: string,
   options: CheckpointOptions = {},
 ): Promise<ModelFolder> {
+  checkPath(path);
   const single = await isFile(path);
   const { configPath, config } = await findConfig(single ? dirname(path) : path, options.config);
   const weightFiles = single ? [path] : await findWeightFiles(path, options.variant);

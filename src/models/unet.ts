@@ -1,9 +1,12 @@
+import { z } from 'zod';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { UNetHandle } from '../native/addon-types.js';
+import { checkedLater, jobOptions, parseOptions } from '../parse-options.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
 import { type ControlResiduals, residualHandles, timestepsOf } from './controlnet.js';
 import {
   type CheckpointOptions,
+  checkpointOptions,
   type ModelFolder,
   openModelFolder,
   sourceOf,
@@ -25,6 +28,15 @@ export interface UNetInputs {
   /** What {@link ControlNet.forward} gave. */
   readonly controlResiduals?: ControlResiduals;
 }
+
+const unetInputs = z.strictObject({
+  sample: checkedLater<Tensor>(),
+  timestep: checkedLater<number | readonly number[]>(),
+  encoderHiddenStates: checkedLater<Tensor>(),
+  encoderAttentionMask: checkedLater<Tensor>(),
+  timestepCond: checkedLater<Tensor>(),
+  controlResiduals: checkedLater<ControlResiduals>(),
+});
 
 /**
  * The conditional U-Net of Stable Diffusion 1.x and 2.x (diffusers' `UNet2DConditionModel`): predicts the
@@ -51,9 +63,10 @@ export class UNet {
    * `ERR_WEIGHTS_UNEXPECTED_KEY`, `ERR_WEIGHTS_SHAPE`, `ERR_DEVICE_UNAVAILABLE`.
    */
   static async load(path: string, options: CheckpointOptions = {}): Promise<UNet> {
-    const folder = await openModelFolder(path, options);
-    const handle = await runJob(options.signal, (token) =>
-      addon().loadUNet(sourceOf(folder, options), token),
+    const model = parseOptions(checkpointOptions, options, 'UNet.load');
+    const folder = await openModelFolder(path, model);
+    const handle = await runJob(model.signal, (token) =>
+      addon().loadUNet(sourceOf(folder, model), token),
     );
     return new UNet(handle, folder);
   }
@@ -89,27 +102,25 @@ export class UNet {
   /**
    * One prediction, [N, out_channels, H, W].
    *
-   * @throws `ERR_SHAPE` naming the input that does not fit.
+   * @throws `ERR_SHAPE`, `ERR_DTYPE` or `ERR_INVALID_ARG` naming the input that does not fit.
    */
   async forward(inputs: UNetInputs, options: JobOptions = {}): Promise<Tensor> {
-    const { sample, timestep, encoderHiddenStates } = inputs;
-    const { encoderAttentionMask: mask, timestepCond, controlResiduals } = inputs;
-    const timesteps = timestepsOf(timestep);
+    const given = parseOptions(unetInputs, inputs, 'UNet.forward');
+    const { signal } = parseOptions(jobOptions, options, 'UNet.forward');
+    const timesteps = timestepsOf(given.timestep as UNetInputs['timestep']);
+    const sample = handleOf(given.sample, 'sample');
+    const states = handleOf(given.encoderHiddenStates, 'encoderHiddenStates');
+    const { encoderAttentionMask, timestepCond, controlResiduals } = given;
     const conditions = {
-      encoderAttentionMask: mask ? handleOf(mask) : null,
-      timestepCond: timestepCond ? handleOf(timestepCond) : null,
+      encoderAttentionMask: encoderAttentionMask
+        ? handleOf(encoderAttentionMask, 'encoderAttentionMask')
+        : null,
+      timestepCond: timestepCond ? handleOf(timestepCond, 'timestepCond') : null,
       controlResiduals: controlResiduals ? residualHandles(controlResiduals) : null,
     };
     return new Tensor(
-      await runJob(options.signal, (token) =>
-        addon().unetForward(
-          this.#handle,
-          handleOf(sample),
-          timesteps,
-          handleOf(encoderHiddenStates),
-          conditions,
-          token,
-        ),
+      await runJob(signal, (token) =>
+        addon().unetForward(this.#handle, sample, timesteps, states, conditions, token),
       ),
     );
   }

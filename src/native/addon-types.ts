@@ -191,6 +191,7 @@ export interface Addon {
 
   version(): { libtorch: string; cuda: boolean; cpuCapability: string };
   devices(): { name: string; type: 'cpu' | 'cuda' }[];
+  totalMemory(device: string): number;
   checkDevice(device: string): void;
   setThreads(threads: number): void;
   getThreads(): number;
@@ -409,6 +410,7 @@ export interface Addon {
     a: TensorHandle,
     b: TensorHandle,
     dataRange: number,
+    border: 'cropped' | 'reflected',
     token: Token,
   ): Promise<TensorHandle>;
 }

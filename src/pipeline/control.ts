@@ -44,7 +44,7 @@ export async function readControl(
     const tensor = await structure(control, size, options.signal);
     inputs.push({ model: model.handle, image: handleOf(tensor), scale, start, end });
     const [digest, imageDigest] = await Promise.all([
-      modelDigest(model.weightFiles),
+      modelDigest(model),
       digestOf(image),
     ]);
     settings.push({ modelDigest: digest, image: imageDigest, scale, start, end });

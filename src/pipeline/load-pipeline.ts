@@ -55,9 +55,7 @@ const pipelineOptions = z.strictObject({
   textEncoder: folderOr(TextEncoder).optional(),
   textProjection: folderOr(TextProjection).optional(),
   embeddings: z.array(source({ token: z.string().optional() })).optional(),
-  lora: z
-    .array(source({ name: z.string().optional(), scale: z.number().optional() }))
-    .optional(),
+  lora: z.array(source({ name: z.string().optional(), scale: z.number().optional() })).optional(),
   unet: folderOr(UNet).optional(),
   vae: folderOr(Autoencoder).optional(),
   scheduler: z
@@ -107,9 +105,7 @@ export async function loadPipeline(
     part(given.textEncoder, origin.part('text_encoder'), (folder, own) =>
       TextEncoder.load(folder, { ...model, ...own, ...(own && { tokenizer }) }),
     ),
-    part(given.unet, origin.part('unet'), (folder, own) =>
-      UNet.load(folder, { ...model, ...own }),
-    ),
+    part(given.unet, origin.part('unet'), (folder, own) => UNet.load(folder, { ...model, ...own })),
     part(given.vae, origin.part('vae'), (folder, own) =>
       Autoencoder.load(folder, { ...model, ...own }),
     ),

@@ -2,17 +2,42 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
+/** Something that was loaded from weight files. */
+interface Model {
+  readonly weightFiles: readonly string[];
+}
+
+/** A line for each weight file of a model: hashed once, since these files are large. */
+const linesOfModels = new WeakMap<Model, { readonly files: string; lines: Promise<string> }>();
+
 /**
- * What identifies a model: the SHA-256 over the SHA-256 of each weight file, with the names of the file and
+ * What identifies models: the SHA-256 over the SHA-256 of each weight file, with the names of the file and
  * of its folder, in the order given.
  */
-export async function modelDigest(files: readonly string[]): Promise<string> {
+export async function modelDigest(...models: readonly Model[]): Promise<string> {
   const digest = createHash('sha256');
+  for (const model of models) digest.update(await linesOf(model));
+  return `sha256:${digest.digest('hex')}`;
+}
+
+function linesOf(model: Model): Promise<string> {
+  const files = model.weightFiles.join('\n'); // which learned tokens change
+  const known = linesOfModels.get(model);
+  if (known?.files === files) return known.lines;
+  const lines = hashFiles(model.weightFiles);
+  linesOfModels.set(model, { files, lines });
+  // A disk that was gone can come back.
+  lines.catch(() => linesOfModels.delete(model));
+  return lines;
+}
+
+async function hashFiles(files: readonly string[]): Promise<string> {
+  let lines = '';
   for (const file of files) {
     const name = join(basename(dirname(file)), basename(file));
-    digest.update(`${name} ${await fileDigest(file)}\n`);
+    lines += `${name} ${await fileDigest(file)}\n`;
   }
-  return `sha256:${digest.digest('hex')}`;
+  return lines;
 }
 
 async function fileDigest(path: string): Promise<string> {

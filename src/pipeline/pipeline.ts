@@ -82,12 +82,9 @@ export class Pipeline implements IdentifiedParts {
 
   /** What identifies the model: a SHA-256 over its weight files, each read once. */
   digest(): Promise<string> {
-    const { textEncoder, textProjection, unet, vae } = this;
-    const files = this.lora.map(({ path }) => path);
-    return modelDigest([
-      ...[textEncoder, textProjection, unet, vae].flatMap((model) => model?.weightFiles ?? []),
-      ...files,
-    ]);
+    const parts = [this.textEncoder, this.textProjection, this.unet, this.vae];
+    const adapters = this.lora.map(({ path }) => ({ weightFiles: [path] }));
+    return modelDigest(...parts.filter((part) => part !== undefined), ...adapters);
   }
 
   /** The LoRA adapters that are loaded, with their scales. */

@@ -121,6 +121,25 @@ t.test('misuse is named', async (t) => {
   await t.rejects(scheduler.step(x, 5, x), { code: 'ERR_INVALID_ARG' });
   await t.rejects(scheduler.step(x, 0, x), { code: 'ERR_INVALID_ARG', message: /noise/ });
   await t.rejects(scheduler.step(Tensor.zeros([1, 4, 4, 5]), 0, x), { code: 'ERR_SHAPE' });
+  for (const timesteps of ['a', [], [Number.NaN], undefined] as never[]) {
+    await t.rejects(scheduler.addNoise(x, x, timesteps), {
+      code: 'ERR_INVALID_ARG',
+      message: /timesteps/,
+    });
+  }
+  await t.rejects(scheduler.step(x, 0, x, { eta: 2 }), { code: 'ERR_INVALID_ARG', message: /eta/ });
+  await t.rejects(scheduler.step(x, 0, x, { noise: {} as never }), { code: 'ERR_INVALID_ARG' });
+  t.equal(scheduler.disposed, false);
   scheduler.dispose();
+  scheduler.dispose();
+  t.equal(scheduler.disposed, true);
   await t.rejects(scheduler.step(x, 0, x), { code: 'ERR_DISPOSED' });
+  t.throws(() => scheduler.timesteps, { code: 'ERR_DISPOSED' });
+  t.throws(() => scheduler.config, { code: 'ERR_DISPOSED' });
+  t.throws(() => scheduler.setTimesteps(3), { code: 'ERR_DISPOSED' });
+  const noise = new NoiseSource(1);
+  t.equal(noise.disposed, false);
+  noise.dispose();
+  t.equal(noise.disposed, true);
+  await t.rejects(noise.randn([1]), { code: 'ERR_DISPOSED' });
 });

@@ -116,7 +116,14 @@ t.test('saving replaces a file at once and leaves nothing behind when it fails',
   const folder = t.testdir({ 'image.png': 'old', taken: { 'inside.png': '' } });
   await grey8.save(join(folder, 'image.png'));
   t.strictSame((await Image.read(join(folder, 'image.png'))).data, grey8.data);
-  await t.rejects(grey8.save(join(folder, 'no', 'image.png')), { code: 'ENOENT' });
+  const missing = join(folder, 'no', 'image.png');
+  await t.rejects(grey8.save(missing), {
+    code: 'ERR_WRITE',
+    path: missing,
+    message: /image\.png: the folder .*no is missing\. Make it first/,
+    cause: { code: 'ENOENT' },
+  });
+  await t.rejects(grey8.save(join(folder, 'image.png', 'b.png')), { code: 'ERR_WRITE' });
   writeFileSync(join(folder, 'IMAGE.JPG'), '');
   await grey8.save(join(folder, 'IMAGE.JPG'));
   t.ok(statSync(join(folder, 'IMAGE.JPG')).size > 100);

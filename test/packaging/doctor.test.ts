@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { type Diagnosis, diagnose } from '../../src/index.js';
@@ -23,7 +24,7 @@ t.test('a working installation is described and in order', async (t) => {
     versions: { node: process.versions.node, libc: /^glibc \d/ },
     libtorch: { version: /^2\.1[1-4]/, path: /torch/ },
     addon: /latentray.*\.node$/,
-    devices: [{ name: 'cpu', type: 'cpu' }],
+    devices: [{ name: 'cpu', type: 'cpu', totalMemory: totalmem() }],
   });
   t.ok((diagnosis.threads ?? 0) >= 1);
 });
@@ -80,7 +81,7 @@ t.test('what is wrong is said with its code, its remedy and exit code 1', async 
       'LATENTRAY_THREADS is no number',
       { LATENTRAY_THREADS: 'many' },
       'ERR_INVALID_ARG',
-      /LATENTRAY_THREADS: expected a positive integer, received 'many'/,
+      /LATENTRAY_THREADS: expected an integer from 1 to 1024, received 'many'/,
     ],
     [
       'LATENTRAY_DEVICE names no device',

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
-import { builtAddon } from '../../src/native/libtorch.js';
+import { builtAddon, prebuiltAddons } from '../../src/native/libtorch.js';
 import { loadAddon } from '../../src/native/load-addon.js';
 import { packageRoot } from '../../src/native/package-root.js';
 
@@ -19,6 +19,12 @@ interface Packed {
 }
 
 const { libtorch } = loadAddon();
+const built = builtAddon(packageRoot);
+/** What `npm run prebuild` left in this package, unless the addon was built again after that. */
+const shipped = prebuiltAddons(packageRoot).find(
+  ({ path, minor }) =>
+    minor === libtorch.minor && !(built && statSync(built.path).mtimeMs > statSync(path).mtimeMs),
+);
 
 function run(command: string, args: string[], cwd: string, env: NodeJS.ProcessEnv = process.env) {
   const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8', env });
@@ -35,12 +41,28 @@ function pack(): Packed {
       cpSync(source, join(staged, entry), { recursive: true });
     }
   }
-  run('npm', ['run', 'prebuild', '--', '--no-build', '--out', staged], packageRoot, {
-    ...process.env,
-    LIBTORCH: libtorch.path,
-  });
+  if (shipped) {
+    cpSync(join(packageRoot, 'prebuilds'), join(staged, 'prebuilds'), { recursive: true });
+  } else {
+    run('npm', ['run', 'prebuild', '--', '--no-build', '--out', staged], packageRoot, {
+      ...process.env,
+      LIBTORCH: libtorch.path,
+    });
+  }
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
   return JSON.parse(run('npm', args, staged))[0];
+}
+
+/** The names of the sections of a 64-bit ELF file. */
+function sectionNames(file: Buffer): string[] {
+  const table = Number(file.readBigUInt64LE(0x28));
+  const [size, count, strings] = [0x3a, 0x3c, 0x3e].map((at) => file.readUInt16LE(at));
+  const header = (index: number) => file.subarray(table + index * (size ?? 0));
+  const names = file.subarray(Number(header(strings ?? 0).readBigUInt64LE(0x18)));
+  return Array.from({ length: count ?? 0 }, (_, index) => {
+    const name = names.subarray(header(index).readUInt32LE(0));
+    return name.toString('latin1', 0, name.indexOf(0));
+  });
 }
 
 const ESM = `import { diagnose } from 'latentray';
@@ -67,7 +89,7 @@ const withoutCompiler = {
 };
 const staged = join(folder, 'package');
 
-if (!builtAddon(packageRoot)) {
+if (!built && !shipped) {
   t.plan(0, 'nothing is built here: npm run build:native');
 } else {
   const packed = pack();
@@ -90,6 +112,15 @@ if (!builtAddon(packageRoot)) {
       paths.filter((path) => unwanted.test(path)),
       [],
     );
+  });
+
+  t.test('the addon in it is stripped', async (t) => {
+    const file = readFileSync(prebuiltAddons(staged)[0]?.path ?? '');
+    t.same(
+      sectionNames(file).filter((name) => /^\.(symtab|debug)/.test(name)),
+      [],
+    );
+    t.ok(sectionNames(file).includes('.dynsym'));
   });
 
   t.test('it runs in an empty project without a compiler', async (t) => {

@@ -2,7 +2,14 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { Image, Pipeline, readProvenance, type StepEvent, Tensor } from '../../src/index.js';
+import {
+  Image,
+  nativeMemory,
+  Pipeline,
+  readProvenance,
+  type StepEvent,
+  Tensor,
+} from '../../src/index.js';
 import { relativeError } from '../support/golden.js';
 import { loadTinyPipeline, quick, tinyPipelineFolder } from '../support/tiny-pipeline.js';
 
@@ -96,6 +103,35 @@ t.test('parts can be replaced', async (t) => {
     code: /ERR_(CONFIG|WEIGHTS)/,
   });
   first.dispose();
+});
+
+t.test('a pipeline that was disposed of says so', async (t) => {
+  const pipeline = await loadTinyPipeline();
+  t.equal(pipeline.disposed, false);
+  pipeline.dispose();
+  pipeline.dispose();
+  t.equal(pipeline.disposed, true);
+  await t.rejects(pipeline.generate(quick), { code: 'ERR_DISPOSED' });
+  const parts = await loadTinyPipeline();
+  parts.unet.dispose();
+  t.equal(parts.disposed, true, 'a part is enough');
+  await t.rejects(parts.generate(quick), { code: 'ERR_DISPOSED' });
+  parts.dispose();
+});
+
+t.test('V8 is told what a model holds, its reordered weights too', async (t) => {
+  const before = nativeMemory().bytes;
+  const pipeline = await loadTinyPipeline();
+  const loaded = nativeMemory().bytes;
+  (await pipeline.generate({ ...quick, output: 'latents' })).latents.dispose();
+  const { bytes } = nativeMemory();
+  t.ok(bytes > loaded, `${bytes} after the first call, ${loaded} before`);
+  (await pipeline.generate({ ...quick, output: 'latents' })).latents.dispose();
+  (await pipeline.vae.decode(Tensor.zeros([1, 4, 8, 8]))).dispose();
+  pipeline.dispose();
+  // Embeddings that the calls made are the collector's.
+  t.ok(nativeMemory().bytes < loaded, 'all is given back');
+  t.ok(nativeMemory().bytes - before < 1_000_000);
 });
 
 t.test('a prompt that was cut is reported', async (t) => {

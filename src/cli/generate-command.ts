@@ -15,6 +15,7 @@ interface GenerateFlags {
   height?: number;
   images: number;
   scheduler?: string;
+  longPrompt?: 'truncate' | 'chunk';
   device?: string;
   dtype?: DType;
   out: string;
@@ -36,6 +37,7 @@ export function registerGenerateCommand(program: Command): void {
     .option('--height <pixels>', "a multiple of 8 (default: the model's)", integer)
     .option('--images <n>', 'images a prompt', integer, 1)
     .option('--scheduler <name>', "such as ddim, euler, dpmpp_2m_karras (default: the model's)")
+    .option('--long-prompt <how>', 'truncate (and say what was cut), or chunk')
     .option('--device <name>', 'cpu, cuda or cuda:N')
     .option('--dtype <name>', 'float32, bfloat16 or float16')
     .option('-o, --out <folder>', 'where the images go', 'outputs')
@@ -61,6 +63,7 @@ async function generate(prompts: string[], flags: GenerateFlags): Promise<void> 
       height: flags.height,
       imagesPerPrompt: flags.images,
       scheduler: flags.scheduler,
+      longPrompt: flags.longPrompt,
       onProgress: ({ step, steps }) => bar.update(step, steps),
       signal,
     })
@@ -68,6 +71,9 @@ async function generate(prompts: string[], flags: GenerateFlags): Promise<void> 
   const seconds = (performance.now() - startedAt) / 1000;
   for (const { prompt, dropped } of result.truncated) {
     process.stderr.write(`Too long, cut: "${dropped}" of "${prompt}"\n`);
+  }
+  if (result.truncated.length > 0) {
+    process.stderr.write('--long-prompt chunk takes texts of any length\n');
   }
   const files = await saveAll(result, flags.out);
   if (flags.json) printJson({ files, seeds: result.seeds, truncated: result.truncated, seconds });

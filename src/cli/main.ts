@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { LatentrayError, version } from '../index.js';
 import { registerDemoCommand } from './demo-command.js';
 import { registerDoctorCommand } from './doctor-command.js';
+import { registerEmbedCommand } from './embed-command.js';
 import { registerGenerateCommand } from './generate-command.js';
 import { registerReconstructCommand } from './reconstruct-command.js';
 
@@ -12,6 +13,7 @@ const program = new Command('latentray')
   .showHelpAfterError();
 registerGenerateCommand(program);
 registerReconstructCommand(program);
+registerEmbedCommand(program);
 registerDemoCommand(program);
 registerDoctorCommand(program);
 

@@ -1,0 +1,203 @@
+import { join } from 'node:path';
+import t from 'tap';
+import { loadTensors, Pipeline, saveTensors, Tensor } from '../../src/index.js';
+import { goldenPath, relativeError, tensor, withoutGolden } from '../support/golden.js';
+import { loadTinyPipeline, quick } from '../support/tiny-pipeline.js';
+
+const module = 'mid_block.attentions.0.transformer_blocks.0.attn1.to_q';
+const textModule = 'text_model.encoder.layers.0.self_attn.q_proj';
+
+const random = (shape: number[], seed: number) => Tensor.randn(shape, { seed });
+
+/** The width of the adapted layers, and matrices for them. */
+async function matrices(pipeline: Pipeline) {
+  const folder = t.testdir();
+  await pipeline.unet.save(folder);
+  const file = join(folder, 'diffusion_pytorch_model.safetensors');
+  const [width = 0] = (await loadTensors(file)).tensors[`${module}.weight`]?.shape ?? [];
+  return {
+    down: await random([2, width], 1),
+    up: await random([width, 2], 2),
+    textDown: await random([2, 32], 3),
+    textUp: await random([32, 2], 4),
+  };
+}
+
+/** The same adapter in each published style of keys. */
+async function styles(pipeline: Pipeline): Promise<Record<string, Record<string, Tensor>>> {
+  const { down, up, textDown, textUp } = await matrices(pipeline);
+  const alpha = Tensor.from([4], { dtype: 'float32', shape: [] });
+  const twice = async (up: Tensor) => up.mul(2); // alpha 4 over rank 2
+  const flat = (name: string) => name.replaceAll('.', '_');
+  return {
+    peft: {
+      [`unet.${module}.lora_A.weight`]: down,
+      [`unet.${module}.lora_B.weight`]: await twice(up),
+      [`text_encoder.${textModule}.lora_A.weight`]: textDown,
+      [`text_encoder.${textModule}.lora_B.weight`]: await twice(textUp),
+    },
+    diffusers: {
+      [`unet.${module}.lora.down.weight`]: down,
+      [`unet.${module}.lora.up.weight`]: await twice(up),
+      [`text_encoder.${textModule.replace('text_model.', '')}.lora.down.weight`]: textDown,
+      [`text_encoder.${textModule.replace('text_model.', '')}.lora.up.weight`]: await twice(textUp),
+    },
+    processor: {
+      [`unet.${module.replace('to_q', 'processor.to_q_lora')}.down.weight`]: down,
+      [`unet.${module.replace('to_q', 'processor.to_q_lora')}.up.weight`]: await twice(up),
+      [`text_encoder.${textModule.replace('q_proj', 'to_q_lora')}.down.weight`]: textDown,
+      [`text_encoder.${textModule.replace('q_proj', 'to_q_lora')}.up.weight`]: await twice(textUp),
+    },
+    kohya: {
+      [`lora_unet_${flat(module)}.lora_down.weight`]: down,
+      [`lora_unet_${flat(module)}.lora_up.weight`]: up,
+      [`lora_unet_${flat(module)}.alpha`]: alpha,
+      [`lora_te_${flat(textModule)}.lora_down.weight`]: textDown,
+      [`lora_te_${flat(textModule)}.lora_up.weight`]: textUp,
+      [`lora_te_${flat(textModule)}.alpha`]: alpha,
+    },
+  };
+}
+
+const run = async (pipeline: Pipeline) =>
+  (await pipeline.generate({ ...quick, output: 'latents' })).latents;
+const same = (a: Tensor, b: Tensor) =>
+  Buffer.compare(
+    Buffer.from((a.data() as Float32Array).slice().buffer),
+    Buffer.from((b.data() as Float32Array).slice().buffer),
+  ) === 0;
+
+t.test('the U-Net with the reference’s adapter', { skip: withoutGolden }, async (t) => {
+  using pipeline = await Pipeline.load(goldenPath('tiny-sd1/model'));
+  const expected = await loadTensors(goldenPath('training/lora/golden.safetensors'));
+  const inputs = {
+    sample: tensor(expected, 'latents'),
+    timestep: [...tensor(expected, 'timesteps').data()].map(Number),
+    encoderHiddenStates: tensor(expected, 'encoder_hidden_states'),
+  };
+  const check = async (name: string) => {
+    const error = await relativeError(await pipeline.unet.forward(inputs), tensor(expected, name));
+    t.ok(error <= 1e-5, `${name}: ${error}`);
+  };
+  await check('output_off');
+  const name = await pipeline.loadLora(goldenPath('training/lora'));
+  await check('output_scale_1.0');
+  await pipeline.setLoraScales({ [name]: 0.7 });
+  await check('output_scale_0.7');
+  await pipeline.fuseLora();
+  await check('output_scale_0.7');
+  await pipeline.unfuseLora();
+  await pipeline.setLoraScales({});
+  await check('output_off');
+});
+
+t.test('every published style of keys is the same adapter', async (t) => {
+  using pipeline = await loadTinyPipeline();
+  const without = await run(pipeline);
+  const folder = t.testdir();
+  const results: Tensor[] = [];
+  for (const [style, tensors] of Object.entries(await styles(pipeline))) {
+    const path = join(folder, `${style}.safetensors`);
+    await saveTensors(path, tensors);
+    t.equal(await pipeline.loadLora(path), style);
+    results.push(await run(pipeline));
+    await pipeline.unloadLora(style);
+  }
+  const [first, ...others] = results as [Tensor, ...Tensor[]];
+  t.ok((await relativeError(first, without)) > 1e-3, 'the adapter does something');
+  for (const other of others) t.ok((await relativeError(other, first)) < 1e-6);
+  t.ok(same(await run(pipeline), without), 'unloading leaves nothing');
+});
+
+t.test('several adapters, their scales, fusing and unfusing bit by bit', async (t) => {
+  const folder = t.testdir();
+  const [a, b] = [join(folder, 'a.safetensors'), join(folder, 'b.safetensors')];
+  {
+    using plain = await loadTinyPipeline();
+    const { peft, kohya } = await styles(plain);
+    await saveTensors(a, peft ?? {});
+    await saveTensors(b, kohya ?? {});
+  }
+  using pipeline = await loadTinyPipeline({ lora: [a, { path: b, name: 'second', scale: 0 }] });
+  t.same(
+    pipeline.lora.map(({ name, scale }) => [name, scale]),
+    [
+      ['a', 1],
+      ['second', 0],
+    ],
+  );
+  const one = await run(pipeline);
+  await pipeline.setLoraScales({ a: 0.5, second: 0.5 }); // the same adapter twice, by halves
+  t.ok((await relativeError(await run(pipeline), one)) < 1e-5);
+  const halves = await run(pipeline);
+
+  await pipeline.fuseLora();
+  t.ok((await relativeError(await run(pipeline), halves)) < 1e-5);
+  await t.rejects(pipeline.setLoraScales({}), { code: 'ERR_INVALID_ARG', message: /unfuse/ });
+  await t.rejects(pipeline.loadLora(a, { name: 'third' }), { code: 'ERR_INVALID_ARG' });
+  await t.rejects(pipeline.unloadLora(), { code: 'ERR_INVALID_ARG' });
+  await pipeline.unfuseLora();
+  t.ok(same(await run(pipeline), halves));
+
+  await pipeline.setLoraScales({});
+  using plain = await loadTinyPipeline();
+  t.ok(same(await run(pipeline), await run(plain)), 'switched off is bit-equal to never loaded');
+});
+
+t.test('images say which adapters made them', async (t) => {
+  const path = join(t.testdir(), 'style.safetensors');
+  using pipeline = await loadTinyPipeline();
+  await saveTensors(path, (await styles(pipeline)).peft ?? {});
+  const before = (await pipeline.generate(quick)).images[0]?.provenance;
+  await pipeline.loadLora(path, { scale: 0.5 });
+  const after = (await pipeline.generate(quick)).images[0]?.provenance;
+  t.match(after?.settings, { lora: [{ name: 'style', scale: 0.5 }] });
+  t.not(after?.modelDigest, before?.modelDigest);
+});
+
+t.test('what does not fit is an error, and changes nothing', async (t) => {
+  using pipeline = await loadTinyPipeline();
+  const without = await run(pipeline);
+  const { down, up } = await matrices(pipeline);
+  const folder = t.testdir();
+  const rejects = async (tensors: Record<string, Tensor>, code: string, key?: string) => {
+    const path = join(folder, 'x.safetensors');
+    await saveTensors(path, tensors);
+    await t.rejects(pipeline.loadLora(path), key ? { code, key } : { code });
+  };
+  const fits = {
+    [`unet.${module}.lora_A.weight`]: down,
+    [`unet.${module}.lora_B.weight`]: up,
+  };
+  await rejects({ ...fits, 'unet.conv_in.other': up }, 'ERR_WEIGHTS_UNEXPECTED_KEY');
+  await rejects(
+    { ...fits, 'unet.nowhere.lora_A.weight': down, 'unet.nowhere.lora_B.weight': up },
+    'ERR_WEIGHTS_UNEXPECTED_KEY',
+  );
+  await rejects({ [`unet.${module}.lora_A.weight`]: down }, 'ERR_WEIGHTS_MISSING_KEY');
+  await rejects(
+    { [`unet.${module}.lora_A.weight`]: up, [`unet.${module}.lora_B.weight`]: up },
+    'ERR_WEIGHTS_SHAPE',
+  );
+  await rejects({ [`unet.${module}.dora_scale`]: up }, 'ERR_WEIGHTS_UNEXPECTED_KEY');
+  const textOnly = {
+    'text_encoder.nowhere.lora_A.weight': down,
+    'text_encoder.nowhere.lora_B.weight': up,
+  };
+  await rejects({ ...fits, ...textOnly }, 'ERR_WEIGHTS_UNEXPECTED_KEY');
+  t.same(pipeline.lora, []);
+  t.ok(same(await run(pipeline), without));
+
+  const path = join(folder, 'good.safetensors');
+  await saveTensors(path, fits);
+  await t.rejects(pipeline.loadLora(join(folder, 'nowhere')), { code: 'ERR_MODEL_NOT_FOUND' });
+  await t.rejects(pipeline.loadLora(path, { scale: Number.NaN }), { code: 'ERR_INVALID_ARG' });
+  await t.rejects(pipeline.setLoraScales({ other: 1 }), { code: 'ERR_INVALID_ARG' });
+  await t.rejects(pipeline.unloadLora('other'), { code: 'ERR_INVALID_ARG' });
+  await pipeline.loadLora(path);
+  await t.rejects(pipeline.loadLora(path), { code: 'ERR_INVALID_ARG', message: /good/ });
+  await t.rejects(pipeline.loadLora(path, { name: 'b', signal: AbortSignal.abort() }), {
+    name: 'AbortError',
+  });
+  t.equal(pipeline.lora.length, 1);
+});

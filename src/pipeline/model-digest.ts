@@ -15,6 +15,15 @@ export async function modelDigest(files: readonly string[]): Promise<string> {
   return `sha256:${digest.digest('hex')}`;
 }
 
+const known = new WeakMap<object, Promise<string>>();
+
+/** The digest of one model, whose files are read once. */
+export function digestOfModel(model: { readonly weightFiles: readonly string[] }): Promise<string> {
+  const digest = known.get(model) ?? modelDigest(model.weightFiles);
+  known.set(model, digest);
+  return digest;
+}
+
 async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) hash.update(chunk);

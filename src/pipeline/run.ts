@@ -89,10 +89,14 @@ export async function runPipeline(
   progress('encode', 1, 1);
 
   const { settings } = start;
-  const recipe = { prompts, seeds, scheduler, settings, control: control.settings };
-  const provenance = await provenanceOf(parts, options, recipe);
-  const preview = (latents: Tensor, step: number) =>
-    decodePreview(parts, options, latents, (index) => provenance(index, { previewOfStep: step }));
+  // Made when it is wanted: the digest of a model reads its files.
+  const provenance = once(() =>
+    provenanceOf(parts, options, { prompts, seeds, scheduler, settings, control }),
+  );
+  const preview = async (latents: Tensor, step: number) => {
+    const made = await provenance();
+    return decodePreview(parts, options, latents, (index) => made(index, { previewOfStep: step }));
+  };
   const predictor = await createPredictor(parts, options, embeddings, start, control);
   const inputs = { predictor, scheduler, steps, start, noise, preview, startedAt };
   const { latents, nextStep } = await denoise(inputs, options).finally(() => predictor.dispose());
@@ -103,9 +107,11 @@ export async function runPipeline(
   if (options.output === 'latents') return result;
   progress('decode', 0, 1);
   const unfinished = nextStep === undefined ? {} : { interruptedAtStep: nextStep };
-  const output = await decode(parts, options, latents, start.finish, (index) =>
-    provenance(index, unfinished),
-  );
+  const ofImage = async () => {
+    const made = await provenance();
+    return (index: number) => made(index, unfinished);
+  };
+  const output = await decode(parts, options, latents, start.finish, ofImage);
   progress('decode', 1, 1);
   return { ...result, ...output };
 }
@@ -144,7 +150,7 @@ async function decode(
   options: ParsedDiffusionOptions,
   latents: Tensor,
   finish: RunStart['finish'],
-  provenance: (index: number) => Provenance,
+  provenance: () => Promise<(index: number) => Provenance>,
 ): Promise<Pick<Generated, 'images' | 'pixels' | 'flagged'>> {
   const { slicing, tiling, signal } = options;
   const decoded = await vae.decodeScaled(latents, { slicing, tiling, signal });
@@ -158,12 +164,12 @@ async function decode(
 async function toOutput(
   pixels: Tensor,
   { output, signal }: ParsedDiffusionOptions,
-  provenance: (index: number) => Provenance,
+  provenance: () => Promise<(index: number) => Provenance>,
 ): Promise<Pick<Generated, 'images' | 'pixels'>> {
   const convert = output === 'pixels' ? addon().pixelsToUnitRange : addon().pixelsToBytes;
   const converted = new Tensor(await runJob(signal, (token) => convert(handleOf(pixels), token)));
   if (output === 'pixels') return { images: [], pixels: converted };
-  return { images: bytesToImages(converted, provenance), pixels: undefined };
+  return { images: bytesToImages(converted, await provenance()), pixels: undefined };
 }
 
 async function decodePreview(
@@ -203,7 +209,7 @@ interface Recipe {
   readonly seeds: readonly bigint[];
   readonly scheduler: Scheduler | CustomScheduler;
   readonly settings: Record<string, unknown>;
-  readonly control: readonly Record<string, unknown>[];
+  readonly control: Control;
 }
 
 async function provenanceOf(
@@ -212,7 +218,7 @@ async function provenanceOf(
   { prompts, seeds, scheduler, settings, control }: Recipe,
 ) {
   const negatives = spread(options.negativePrompt, prompts.length);
-  const modelDigest = await parts.digest();
+  const [modelDigest, controls] = await Promise.all([parts.digest(), control.settings()]);
   const { choice } = stepsOf(options);
   const { guidanceScale, guidanceRescale, guidanceInterval, eta, clipSkip } = options;
   const common = {
@@ -220,7 +226,7 @@ async function provenanceOf(
     scheduler: nameOf(scheduler),
     ...(typeof choice === 'number' ? { steps: choice } : choice),
     ...{ guidanceScale, guidanceRescale, guidanceInterval, eta, clipSkip },
-    ...(control.length > 0 && { control }),
+    ...(controls.length > 0 && { control: controls }),
     dtype: parts.unet.dtype,
     device: parts.unet.device,
   };
@@ -234,6 +240,15 @@ async function provenanceOf(
       // One seed draws a whole batch: the image's place in it belongs to the recipe.
       settings: { ...common, batchIndex: index, batchSeeds: seeds.length, ...more },
     });
+  };
+}
+
+/** `make`, called at most once. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
   };
 }
 

@@ -7,8 +7,8 @@ namespace latentray {
 namespace {
 
 // Far above any network that exists; a config beyond it is a mistake, not a model.
-constexpr size_t kMaxLevels = 16;
-constexpr int64_t kMaxLayers = 64;
+constexpr size_t kMaxUNetLevels = 16;
+constexpr int64_t kMaxUNetLayers = 64;
 constexpr int64_t kMaxWidth = 1 << 16;
 constexpr int64_t kMaxKernel = 15;
 
@@ -69,8 +69,8 @@ std::vector<int64_t> bounded_per_level(const Config& config, const std::string& 
 
 std::vector<int64_t> block_channels(const Config& config, int64_t groups) {
   auto channels = config.integers("block_out_channels", {320, 640, 1280, 1280});
-  if (channels.empty() || channels.size() > kMaxLevels) {
-    config.reject("block_out_channels", c10::str("a list of 1 to ", kMaxLevels, " widths"));
+  if (channels.empty() || channels.size() > kMaxUNetLevels) {
+    config.reject("block_out_channels", c10::str("a list of 1 to ", kMaxUNetLevels, " widths"));
   }
   for (const int64_t width : channels) {
     bounded(config, "block_out_channels", width, 1, kMaxWidth);
@@ -173,10 +173,11 @@ UNet2DConditionOptions UNet2DConditionOptions::from_config(const Config& config)
       {"UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"}, levels);
   options.has_mid_block = mid_block(config);
   options.mid_block_scale_factor = config.number("mid_block_scale_factor", 1.0);
-  options.layers_per_block = bounded_per_level(config, "layers_per_block", 2, levels, kMaxLayers);
+  options.layers_per_block =
+      bounded_per_level(config, "layers_per_block", 2, levels, kMaxUNetLayers);
 
   options.transformer_layers_per_block =
-      bounded_per_level(config, "transformer_layers_per_block", 1, levels, kMaxLayers);
+      bounded_per_level(config, "transformer_layers_per_block", 1, levels, kMaxUNetLayers);
   options.num_attention_heads = attention_heads(config, options.block_out_channels);
   options.only_cross_attention = latentray::only_cross_attention(config, levels);
   options.cross_attention_dim = text_width(config, levels);

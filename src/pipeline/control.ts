@@ -17,7 +17,8 @@ export interface RunSize {
 /** A call's control, as the noise predictor takes it and as the provenance says it. */
 export interface Control {
   readonly inputs: NoiseConditions['controls'];
-  readonly settings: readonly Record<string, unknown>[];
+  /** Read when it is wanted: digests take a while. */
+  settings(): Promise<Record<string, unknown>[]>;
 }
 
 /** Reads the structures that steer each of the pipeline's ControlNets. */
@@ -27,7 +28,7 @@ export async function readControl(
   size: RunSize,
 ): Promise<Control> {
   const controls = [options.control ?? []].flat() as ParsedControl[];
-  if (controls.length === 0) return { inputs: [], settings: [] };
+  if (controls.length === 0) return { inputs: [], settings: async () => [] };
   if (controls.length !== controlNets.length) {
     throw new LatentrayError(
       'ERR_INVALID_ARG',
@@ -35,23 +36,29 @@ export async function readControl(
         `${controls.length}; Pipeline.load(folder, { controlNet }) gives a pipeline its ControlNets`,
     );
   }
-  const pairs = controls.map((control, index) => ({ control, model: controlNets[index] }));
-  const inputs: Control['inputs'] = [];
-  const settings: Record<string, unknown>[] = [];
-  for (const { control, model } of pairs) {
-    if (!model) continue;
-    const { image, scale, start, end } = control;
-    const tensor = await structure(control, size, options.signal);
-    inputs.push({ model: model.handle, image: handleOf(tensor), scale, start, end });
-    const [digest, imageDigest] = await Promise.all([modelDigest(model), digestOf(image)]);
-    settings.push({ modelDigest: digest, image: imageDigest, scale, start, end });
-  }
+  const pairs = controlNets.map((model, index) => ({
+    model,
+    ...(controls[index] as ParsedControl),
+  }));
+  const inputs = await Promise.all(
+    pairs.map(async ({ model, scale, start, end, ...control }) => {
+      const image = handleOf(await structure(control, size, options.signal));
+      return { model: model.handle, image, scale, start, end };
+    }),
+  );
+  const settings = () =>
+    Promise.all(
+      pairs.map(async ({ model, image, scale, start, end }) => {
+        const [digest, imageDigest] = await Promise.all([modelDigest(model), digestOf(image)]);
+        return { modelDigest: digest, image: imageDigest, scale, start, end };
+      }),
+    );
   return { inputs, settings };
 }
 
 /** [count, 3, height, width] in [0, 1] */
 async function structure(
-  { image }: ParsedControl,
+  { image }: Pick<ParsedControl, 'image'>,
   { count, width, height }: RunSize,
   signal: AbortSignal | undefined,
 ) {

@@ -89,17 +89,13 @@ export async function runPipeline(
   progress('encode', 1, 1);
 
   const { settings } = start;
-  const recipe = { prompts, seeds, scheduler, settings, control: control.settings };
-  let described: Promise<Describe> | undefined;
-  const describe = () => {
-    described ??= provenanceOf(parts, options, recipe); // reads all weights once: only for images
-    return described;
-  };
+  // Made when it is wanted: the digest of a model reads its files.
+  const provenance = once(() =>
+    provenanceOf(parts, options, { prompts, seeds, scheduler, settings, control }),
+  );
   const preview = async (latents: Tensor, step: number) => {
-    const provenance = await describe();
-    return decodePreview(parts, options, latents, (index) =>
-      provenance(index, { previewOfStep: step }),
-    );
+    const made = await provenance();
+    return decodePreview(parts, options, latents, (index) => made(index, { previewOfStep: step }));
   };
   const predictor = await createPredictor(parts, options, embeddings, start, control);
   const inputs = { predictor, scheduler, steps, start, noise, preview, startedAt };
@@ -111,10 +107,11 @@ export async function runPipeline(
   if (options.output === 'latents') return result;
   progress('decode', 0, 1);
   const unfinished = nextStep === undefined ? {} : { interruptedAtStep: nextStep };
-  const output = await decode(parts, options, latents, start.finish, async () => {
-    const provenance = await describe();
-    return (index) => provenance(index, unfinished);
-  });
+  const ofImage = async () => {
+    const made = await provenance();
+    return (index: number) => made(index, unfinished);
+  };
+  const output = await decode(parts, options, latents, start.finish, ofImage);
   progress('decode', 1, 1);
   return { ...result, ...output };
 }
@@ -153,7 +150,7 @@ async function decode(
   options: ParsedDiffusionOptions,
   latents: Tensor,
   finish: RunStart['finish'],
-  describe: () => Promise<(index: number) => Provenance>,
+  provenance: () => Promise<(index: number) => Provenance>,
 ): Promise<Pick<Generated, 'images' | 'pixels' | 'flagged'>> {
   const { slicing, tiling, signal } = options;
   const decoded = await vae.decodeScaled(latents, { slicing, tiling, signal });
@@ -161,18 +158,18 @@ async function decode(
   const { pixels, flagged } = safetyChecker
     ? await checkSafety(safetyChecker, finished, signal)
     : { pixels: finished, flagged: undefined };
-  return { ...(await toOutput(pixels, options, describe)), flagged };
+  return { ...(await toOutput(pixels, options, provenance)), flagged };
 }
 
 async function toOutput(
   pixels: Tensor,
   { output, signal }: ParsedDiffusionOptions,
-  describe: () => Promise<(index: number) => Provenance>,
+  provenance: () => Promise<(index: number) => Provenance>,
 ): Promise<Pick<Generated, 'images' | 'pixels'>> {
   const convert = output === 'pixels' ? addon().pixelsToUnitRange : addon().pixelsToBytes;
   const converted = new Tensor(await runJob(signal, (token) => convert(handleOf(pixels), token)));
   if (output === 'pixels') return { images: [], pixels: converted };
-  return { images: bytesToImages(converted, await describe()), pixels: undefined };
+  return { images: bytesToImages(converted, await provenance()), pixels: undefined };
 }
 
 async function decodePreview(
@@ -215,7 +212,7 @@ interface Recipe {
   readonly seeds: readonly bigint[];
   readonly scheduler: Scheduler | CustomScheduler;
   readonly settings: Record<string, unknown>;
-  readonly control: readonly Record<string, unknown>[];
+  readonly control: Control;
 }
 
 async function provenanceOf(
@@ -224,7 +221,7 @@ async function provenanceOf(
   { prompts, seeds, scheduler, settings, control }: Recipe,
 ): Promise<Describe> {
   const negatives = spread(options.negativePrompt, prompts.length);
-  const modelDigest = await parts.digest();
+  const [modelDigest, controls] = await Promise.all([parts.digest(), control.settings()]);
   const { choice } = stepsOf(options);
   const { guidanceScale, guidanceRescale, guidanceInterval, eta, clipSkip, longPrompt } = options;
   const lora = parts.lora.map(({ name, scale }) => ({ name, scale }));
@@ -234,7 +231,7 @@ async function provenanceOf(
     ...(typeof choice === 'number' ? { steps: choice } : choice),
     ...{ guidanceScale, guidanceRescale, guidanceInterval, eta, clipSkip, longPrompt },
     ...(lora.length > 0 && { lora }),
-    ...(control.length > 0 && { control }),
+    ...(controls.length > 0 && { control: controls }),
     dtype: parts.unet.dtype,
     device: parts.unet.device,
   };
@@ -248,6 +245,15 @@ async function provenanceOf(
       // One seed draws a whole batch: the image's place in it belongs to the recipe.
       settings: { ...common, batchIndex: index, batchSeeds: seeds.length, ...more },
     });
+  };
+}
+
+/** `make`, called at most once. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
   };
 }
 

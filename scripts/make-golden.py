@@ -21,7 +21,19 @@ import PIL.Image
 import torch
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker, cosine_distance
 from safetensors.torch import save
-from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import (
+    BertConfig,
+    BertModel,
+    BertTokenizer,
+    CLIPConfig,
+    CLIPImageProcessorPil,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    RobertaConfig,
+    RobertaModel,
+    RobertaTokenizer,
+)
 
 PROMPTS = [
     "A chest radiograph without findings",
@@ -122,6 +134,18 @@ CONTROLNET = dict(
     attention_head_dim=8,
     conditioning_embedding_out_channels=[4, 8, 8, 16],
 )
+REPORTS = [
+    "No pneumothorax.",
+    "small right-sided pleural effusion, no pneumothorax; heart size is normal (AP portable, 14:32)",
+    "The lungs are clear. Cardiomegaly.",
+]
+
+# [PAD] first, so that RoBERTa's rule for positions can be told from BERT's.
+BERT_WORDS = """the no is are normal clear lungs heart size pleural effusion pneumothorax right left small side ##d
+card ##iom ##eg ##aly ##sided portable ##s ##ing""".split()
+
+LEARNED = {"<effusion>": [32], "<Texture>": [3, 32], "ap-style": [2, 32]}
+LEARNED_PROMPTS = ["a radiograph with <effusion>", "<Texture> of the lung, <effusion> in ap-style", "A lung"]
 
 
 def generator(seed):
@@ -524,6 +548,119 @@ def tiny_autoencoder_case(folder):
     write_case(folder / "taesd.safetensors", dict(pixels=pixels, latents=latents, decoded=vae.decode(latents).sample))
 
 
+class CXRBert(torch.nn.Module):
+    """BertModel and CXR-BERT's projection head, under the published names."""
+
+    def __init__(self, config, projection_size):
+        super().__init__()
+        self.bert = BertModel(config)
+        self.cls_projection_head = torch.nn.Module()
+        head = self.cls_projection_head
+        head.dense_to_hidden = torch.nn.Linear(config.hidden_size, projection_size)
+        head.LayerNorm = torch.nn.LayerNorm(projection_size, eps=1e-12)
+        head.dense_to_output = torch.nn.Linear(projection_size, projection_size)
+
+    def project(self, states):
+        head = self.cls_projection_head
+        hidden = torch.nn.functional.gelu(head.dense_to_hidden(states[:, 0]))
+        return head.dense_to_output(head.LayerNorm(hidden))
+
+
+def poolings(states, mask):
+    weight = mask[..., None].float()
+    ends = mask.cumsum(1).argmax(1)
+    return {
+        "cls": states[:, 0],
+        "mean": (states * weight).sum(1) / weight.sum(1),
+        "eot": states[torch.arange(len(states)), ends],
+    }
+
+
+def encoder_case(model, tokenizer, path, extra):
+    inputs = tokenizer(REPORTS, padding=True, return_tensors="pt", return_token_type_ids=False)
+    states = model(**inputs, output_hidden_states=True)
+    hidden = states.last_hidden_state
+    tensors = dict(inputs, last_hidden_state=hidden, **{"hidden_states.1": states.hidden_states[1]})
+    tensors |= poolings(hidden, inputs["attention_mask"])
+    write_case(path, tensors | extra(states), texts=REPORTS)
+
+
+def bert_case(folder):
+    """A CXR-BERT of 24 numbers a token."""
+    letters = [chr(code) for code in [*range(33, 65), *range(91, 127)]]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters), *BERT_WORDS]
+    (folder / "model").mkdir(parents=True, exist_ok=True)
+    vocab_file = folder / "model/vocab.txt"
+    vocab_file.write_text("\n".join(vocabulary) + "\n")
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=24,
+        num_hidden_layers=3,
+        num_attention_heads=3,
+        intermediate_size=48,
+        max_position_embeddings=64,
+    )
+    model = CXRBert(config, projection_size=16)
+    write_recipe(folder / "model/model.recipe.json", apply_recipe(model, 400_000))
+    write_json(folder / "model/config.json", dict(config.to_dict(), model_type="cxr-bert", projection_size=16))
+    tokens = dict(tokenizer_class="BertTokenizer", do_lower_case=True, model_max_length=64)
+    write_json(folder / "model/tokenizer_config.json", tokens)
+    tokenizer = BertTokenizer(vocab=str(vocab_file), do_lower_case=True, model_max_length=64)
+
+    def extra(states):
+        return dict(pooler_output=states.pooler_output, projection=model.project(states.last_hidden_state))
+
+    encoder_case(model.bert, tokenizer, folder / "bert.safetensors", extra)
+
+
+def roberta_case(folder, vocabulary):
+    """RoBERTa without a pooler, as wide as the small U-Nets attend to."""
+    (folder / "model").mkdir(parents=True, exist_ok=True)
+    for name in ["vocab.json", "merges.txt", "tokenizer_config.json"]:
+        (folder / "model" / name).write_bytes((vocabulary / name).read_bytes())
+    tokenizer = RobertaTokenizer(
+        vocab=str(vocabulary / "vocab.json"), merges=str(vocabulary / "merges.txt"), model_max_length=48
+    )
+    config = RobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=50,
+        pad_token_id=tokenizer.pad_token_id,
+        type_vocab_size=1,
+    )
+    model = RobertaModel(config, add_pooling_layer=False)
+    write_recipe(folder / "model/model.recipe.json", apply_recipe(model, 500_000))
+    write_json(folder / "model/config.json", config.to_dict())
+    encoder_case(model, tokenizer, folder / "roberta.safetensors", lambda states: {})
+
+
+def learned_tokens_case(pipeline, folder):
+    """Textual inversion: files in the published forms, and prompts with their tokens through diffusers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for n, (token, shape) in enumerate(LEARNED.items()):
+        vectors = randn(shape, 600_000 + n)
+        name = token.strip("<>").lower()
+        key = "emb_params" if name == "ap-style" else token
+        (folder / f"{name}.safetensors").write_bytes(save({key: vectors}))
+        pipeline.load_textual_inversion({token: vectors}, token=token)
+    tokenizer = pipeline.tokenizer
+    prompts = pipeline.maybe_convert_prompt(LEARNED_PROMPTS, tokenizer)
+    input_ids = tokenizer(prompts, padding="max_length", max_length=77, truncation=True, return_tensors="pt")["input_ids"]
+    states, _ = pipeline.encode_prompt(LEARNED_PROMPTS, "cpu", 1, False)
+    write_case(folder / "prompts.safetensors", dict(input_ids=input_ids, states=states), prompts=LEARNED_PROMPTS)
+
+
+def projection_case(path):
+    """nn.Linear's own initialisation, and diffusers' projection."""
+    torch.manual_seed(7)
+    projection = diffusers.models.embeddings.PixArtAlphaTextProjection(24, 40, 32)
+    states = randn([2, 5, 24], 15)
+    write_case(path, dict(projection.state_dict(), states=states, output=projection(states)), seed=7)
+
+
 def noise_case(path):
     """Below 16 numbers PyTorch draws one by one, from 16 on in blocks of 16 with a last one that overlaps."""
     cases = {"one": ([1], 0), "few": ([15], 42), "block": ([16], 42), "ragged": ([3, 7, 5], 4321)}
@@ -593,8 +730,12 @@ def main():
         if name == "recipe-sd1":
             variant_cases(pipeline, out)
             control_cases(pipeline, out / "recipe-controlnet")
+            learned_tokens_case(pipeline, folder / "learned_tokens")
     tiny_autoencoder_case(out / "recipe-taesd")
     safety_case(out / "safety-checker")
+    bert_case(out / "recipe-bert")
+    roberta_case(out / "recipe-roberta", default.parent / "tokenizers/fixtures/roberta")
+    projection_case(out / "text_projection.safetensors")
     noise_case(out / "noise.safetensors")
     broken_files(out / "formats")
     pytorch_files(out / "formats")

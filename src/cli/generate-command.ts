@@ -33,6 +33,7 @@ interface GenerateFlags {
   controlNet?: string;
   control?: string;
   controlScale: number;
+  longPrompt?: 'truncate' | 'chunk';
   device?: string;
   dtype?: DType;
   out: string;
@@ -68,6 +69,7 @@ export function registerGenerateCommand(program: Command): void {
     .option('--control-net <folder>', 'a ControlNet, steered by --control')
     .option('--control <file>', 'an image of the structure that the result is to have')
     .option('--control-scale <n>', 'how strongly, 0 to 2', number, 1)
+    .option('--long-prompt <how>', 'truncate (and say what was cut), or chunk')
     .option('--device <name>', 'cpu, cuda or cuda:N')
     .option('--dtype <name>', 'float32, bfloat16 or float16')
     .option('-o, --out <folder>', 'where the images go', 'outputs')
@@ -91,6 +93,7 @@ async function generate(prompts: string[], flags: GenerateFlags): Promise<void> 
     seed: flags.seed?.length === 1 ? flags.seed[0] : flags.seed,
     imagesPerPrompt: flags.images,
     scheduler: flags.scheduler,
+    longPrompt: flags.longPrompt,
     onProgress: ({ step, steps }) => bar.update(step, steps),
     signal,
   };
@@ -98,6 +101,9 @@ async function generate(prompts: string[], flags: GenerateFlags): Promise<void> 
   const seconds = (performance.now() - startedAt) / 1000;
   for (const { prompt, dropped } of result.truncated) {
     process.stderr.write(`Too long, cut: "${dropped}" of "${prompt}"\n`);
+  }
+  if (result.truncated.length > 0) {
+    process.stderr.write('--long-prompt chunk takes texts of any length\n');
   }
   const files = await saveAll(result, flags.out);
   if (flags.json) printJson({ files, seeds: result.seeds, truncated: result.truncated, seconds });

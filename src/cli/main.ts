@@ -4,6 +4,7 @@ import { LatentrayError, version } from '../index.js';
 import { registerConvertCommand } from './convert-command.js';
 import { registerDemoCommand } from './demo-command.js';
 import { registerDoctorCommand } from './doctor-command.js';
+import { registerEmbedCommand } from './embed-command.js';
 import { registerGenerateCommand } from './generate-command.js';
 import { registerInspectCommand } from './inspect-command.js';
 import { registerReconstructCommand } from './reconstruct-command.js';
@@ -16,6 +17,7 @@ registerGenerateCommand(program);
 registerReconstructCommand(program);
 registerConvertCommand(program);
 registerInspectCommand(program);
+registerEmbedCommand(program);
 registerDemoCommand(program);
 registerDoctorCommand(program);
 

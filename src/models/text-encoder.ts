@@ -296,8 +296,13 @@ export class TextEncoder {
   ): Promise<Tensor> {
     const maskPadding = options.useAttentionMask ?? this.masksPadding;
     const rows = tokenRows(encodings, longest(encodings), this.tokenizer.padTokenId);
+    using inputIds = rows.inputIds;
+    using attentionMask = rows.attentionMask;
     const request = { ...options, skipLayers: 0, hiddenStates: false };
-    const output = await this.#call(rows, request, { maskPadding, states: false });
+    const output = await this.#call({ inputIds, attentionMask }, request, {
+      maskPadding,
+      states: false,
+    });
     const pooled = new Tensor(output.pooled as NonNullable<TextEncoderOutput['pooled']>);
     return pooled.device === 'cpu' ? pooled : pooled.to({ device: 'cpu', signal: options.signal });
   }

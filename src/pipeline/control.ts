@@ -43,10 +43,7 @@ export async function readControl(
     const { image, scale, start, end } = control;
     const tensor = await structure(control, size, options.signal);
     inputs.push({ model: model.handle, image: handleOf(tensor), scale, start, end });
-    const [digest, imageDigest] = await Promise.all([
-      modelDigest(model),
-      digestOf(image),
-    ]);
+    const [digest, imageDigest] = await Promise.all([modelDigest(model), digestOf(image)]);
     settings.push({ modelDigest: digest, image: imageDigest, scale, start, end });
   }
   return { inputs, settings };

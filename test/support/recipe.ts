@@ -73,6 +73,11 @@ async function copyVocabulary(folder: string): Promise<void> {
   }
 }
 
+/** A case of a recipe's model. */
+export function committedCase(name: string, file: string) {
+  return loadTensors(join(committed, name, `${file}.safetensors`));
+}
+
 /** A copy of a recipe's U-Net whose weights lie in two files with an index. */
 export async function shardedUNet(name: string): Promise<string> {
   const unet = join(await recipeFolder(name), 'unet');

@@ -71,8 +71,8 @@ Napi::Value text_encoder_forward(const Napi::CallbackInfo& info) {
     const auto model = TextEncoderObject::payload_of(info[0]);
     const auto options = info[3].As<Napi::Object>();
     const bool wants_states = options.Get("states").ToBoolean();
-    const TextInputs inputs{tensor_argument(info[1]), optional_tensor_argument(info[2]),
-                            std::nullopt, options.Get("hiddenStates").ToBoolean()};
+    TextInputs inputs{tensor_argument(info[1]), optional_tensor_argument(info[2]), std::nullopt,
+                      options.Get("hiddenStates").ToBoolean()};
     return start_job(
         info.Env(), lane_of(*model), cancel_token_argument(info[4]),
         [model, inputs, request = request_argument(options)]() mutable {

@@ -68,7 +68,7 @@ Napi::Value encode(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto model = AutoencoderObject::payload_of(info[0]);
     return start_model_job(
-        info.Env(), model, cancel_token_argument(info[3]),
+        info.Env(), {model}, cancel_token_argument(info[3]),
         [model, pixels = tensor_argument(info[1]), pieces = pieces_argument(info[2])] {
           return encode_in_pieces(*model, pixels, pieces);
         },
@@ -82,7 +82,7 @@ Napi::Value decode(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto model = AutoencoderObject::payload_of(info[0]);
     return start_model_job(
-        info.Env(), model, cancel_token_argument(info[4]),
+        info.Env(), {model}, cancel_token_argument(info[4]),
         [model, latents = tensor_argument(info[1]), scaled = info[2].ToBoolean().Value(),
          pieces = pieces_argument(info[3])] {
           const auto own = scaled ? model->latent_space().unscale(latents) : latents;
@@ -108,7 +108,7 @@ Napi::Value scale_latents(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto model = AutoencoderObject::payload_of(info[0]);
     return start_model_job(
-        info.Env(), model, cancel_token_argument(info[2]),
+        info.Env(), {model}, cancel_token_argument(info[2]),
         [model, latents = tensor_argument(info[1])] {
           return model->latent_space().scale(latents);
         },
@@ -140,14 +140,6 @@ Napi::Value autoencoder_save(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
-
-void AutoencoderObject::created(Napi::Env env, const std::shared_ptr<Autoencoder>& model) {
-  Environment::of(env).model_created(model.get());
-}
-
-void AutoencoderObject::released(Napi::Env env, const std::shared_ptr<Autoencoder>& model) {
-  Environment::of(env).model_released(env, model.get());
-}
 
 Napi::Function AutoencoderObject::define(Napi::Env env) {
   return DefineClass(env, kName,

@@ -3,8 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "arguments.h"
-#include "job.h"
-#include "model_source.h"
+#include "model_job.h"
 #include "tensor.h"
 
 namespace latentray::binding {
@@ -40,9 +39,8 @@ Napi::Value residuals_to_js(Napi::Env env, const ControlResiduals& residuals) {
 Napi::Value controlnet_forward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     auto model = ControlNetObject::payload_of(info[0]);
-    const std::string lane = lane_of(*model);
-    return start_job(
-        info.Env(), lane, cancel_token_argument(info[7]),
+    return start_model_job(
+        info.Env(), {model.ptr()}, cancel_token_argument(info[7]),
         [model, sample = tensor_argument(info[1]),
          timesteps = numbers_argument(info[2], "timestep"), states = tensor_argument(info[3]),
          image = tensor_argument(info[4]), scale = number_argument(info[5], "scale"),

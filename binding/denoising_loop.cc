@@ -33,7 +33,7 @@ std::shared_ptr<DenoisingRun> start_run(const SharedPredictor& shared,
                                         const DenoisingInputs& inputs) {
   auto run = std::make_shared<DenoisingRun>();
   run->loop = std::make_unique<DenoisingLoop>(shared.predictor, std::move(scheduler), inputs);
-  run->unet = shared.unet;
+  run->models = shared.models;
   run->latents = run->loop->latents();
   run->timesteps = run->loop->timesteps();
   return run;
@@ -46,7 +46,7 @@ Napi::Value start_denoising(const Napi::CallbackInfo& info) {
     const SharedPredictor shared = NoisePredictorObject::payload_of(info[0]);
     const auto scheduler = SchedulerObject::payload_of(info[1]);
     return start_job(
-        info.Env(), lane_of(*shared.unet), cancel_token_argument(info[4]),
+        info.Env(), lane_of(*shared.models.front()), cancel_token_argument(info[4]),
         [shared, scheduler, choose = steps_argument(info[2]),
          inputs = inputs_argument(info[3].As<Napi::Object>())] {
           auto own = scheduler->scheduler->clone();
@@ -92,7 +92,7 @@ Napi::Value DenoisingRunObject::step(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto run = payload();
     return start_model_job(
-        info.Env(), run->unet, cancel_token_argument(info[0]),
+        info.Env(), run->models, cancel_token_argument(info[0]),
         [run] {
           run->loop->step();
           return run->loop->latents();

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "diffusion/denoising_loop.h"
+#include "model_job.h"
 #include "object.h"
 
 namespace latentray::binding {
@@ -13,7 +14,7 @@ namespace latentray::binding {
 // The latents and the position belong to the JavaScript thread: a step publishes them when it
 // settles.
 struct DenoisingRun {
-  std::shared_ptr<torch::nn::Module> unet;
+  Models models;  // the predictor's
   std::unique_ptr<DenoisingLoop> loop;
   at::Tensor latents;
   std::vector<double> timesteps;

@@ -5,8 +5,8 @@
 #include <napi.h>
 
 #include <memory>
-#include <optional>
 #include <utility>
+#include <vector>
 
 #include "job.h"
 #include "model_source.h"
@@ -14,24 +14,53 @@
 
 namespace latentray::binding {
 
-// start_job on the model's device.
+using Models = std::vector<std::shared_ptr<torch::nn::Module>>;
+
+// What a job measures of the models that it computes with.
+class PackedWeightsOfModels {
+ public:
+  // On the JavaScript thread.
+  PackedWeightsOfModels(Napi::Env env, Models models) : models_(std::move(models)) {
+    for (const auto& model : models_) {
+      measured_.push_back(Environment::of(env).packed_weights(model.get()));
+    }
+  }
+
+  // On the executor, after computing.
+  void measure() {
+    const uint64_t now = nn::packings();
+    for (size_t i = 0; i < models_.size(); ++i) {
+      if (measured_[i].packings != now) measured_[i] = {nn::packed_bytes(*models_[i]), now};
+    }
+  }
+
+  // On the JavaScript thread.
+  void tell(Napi::Env env) const {
+    for (size_t i = 0; i < models_.size(); ++i) {
+      Environment::of(env).model_packed(env, models_[i].get(), measured_[i]);
+    }
+  }
+
+ private:
+  Models models_;
+  std::vector<Environment::PackedWeights> measured_;
+};
+
+// start_job on the device of the first model, with all of those that may compute.
 template <class Compute, class Convert>
-Napi::Promise start_model_job(Napi::Env env, const std::shared_ptr<torch::nn::Module>& model,
+Napi::Promise start_model_job(Napi::Env env, const Models& models,
                               std::shared_ptr<CancelToken> token, Compute compute,
                               Convert convert) {
-  using Packed = Environment::PackedWeights;
-  const uint64_t seen = Environment::of(env).packed_weights(model.get()).packings;
-  auto packed = std::make_shared<std::optional<Packed>>();
+  auto packed = std::make_shared<PackedWeightsOfModels>(env, models);
   return start_job(
-      env, lane_of(*model), std::move(token),
-      [model, seen, packed, compute = std::move(compute)]() mutable {
+      env, lane_of(*models.front()), std::move(token),
+      [packed, compute = std::move(compute)]() mutable {
         auto result = compute();
-        const uint64_t now = nn::packings();
-        if (now != seen) *packed = Packed{nn::packed_bytes(*model), now};
+        packed->measure();
         return result;
       },
-      [key = model.get(), packed, convert = std::move(convert)](Napi::Env settle_env, auto result) {
-        if (*packed) Environment::of(settle_env).model_packed(settle_env, key, **packed);
+      [packed, convert = std::move(convert)](Napi::Env settle_env, auto result) {
+        packed->tell(settle_env);
         return Napi::Value(convert(settle_env, std::move(result)));
       });
 }

@@ -53,7 +53,9 @@ Napi::Value create_noise_predictor(const Napi::CallbackInfo& info) {
     return start_job(
         info.Env(), lane_of(*unet.ptr()), cancel_token_argument(info[2]),
         [unet, conditions = noise_conditions_argument(info[1].As<Napi::Object>())] {
-          return SharedPredictor{std::make_shared<NoisePredictor>(unet, conditions), unet.ptr()};
+          Models models{unet.ptr()};
+          for (const auto& control : conditions.controls) models.push_back(control.model.ptr());
+          return SharedPredictor{std::make_shared<NoisePredictor>(unet, conditions), models};
         },
         [](Napi::Env env, SharedPredictor predictor) {
           return NoisePredictorObject::create(env, std::move(predictor));
@@ -79,7 +81,7 @@ Napi::Value NoisePredictorObject::predict(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const SharedPredictor shared = payload();
     return start_model_job(
-        info.Env(), shared.unet, cancel_token_argument(info[4]),
+        info.Env(), shared.models, cancel_token_argument(info[4]),
         [predictor = shared.predictor, sample = tensor_argument(info[0]),
          timestep = number_argument(info[1], "timestep"),
          step = static_cast<size_t>(number_argument(info[2], "step")),

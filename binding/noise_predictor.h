@@ -6,13 +6,14 @@
 #include <memory>
 
 #include "diffusion/noise_predictor.h"
+#include "model_job.h"
 #include "object.h"
 
 namespace latentray::binding {
 
 struct SharedPredictor {
   std::shared_ptr<NoisePredictor> predictor;
-  std::shared_ptr<torch::nn::Module> unet;
+  Models models;  // the U-Net, then the ControlNets
 };
 
 class NoisePredictorObject : public Object<NoisePredictorObject, SharedPredictor> {

@@ -16,7 +16,8 @@
 namespace latentray::binding {
 
 // Derived supplies kName (the class's name in messages), define(env) (its class) and
-// bytes_of(payload), and created and released where its handles' lives concern others.
+// bytes_of(payload); for a model with convolutions module_of(payload), which says whose weights are
+// reordered while it computes (model_job.h).
 template <class Derived, class Payload>
 class Object : public Napi::ObjectWrap<Derived> {
  public:
@@ -28,7 +29,9 @@ class Object : public Napi::ObjectWrap<Derived> {
     payload_ = std::move(*info[0].template As<Napi::External<Payload>>().Data());
     bytes_ = Derived::bytes_of(*payload_);
     Environment::of(info.Env()).adjust_memory(info.Env(), bytes_, Derived::kCounted);
-    Derived::created(info.Env(), *payload_);
+    if constexpr (requires { Derived::module_of(*payload_); }) {
+      Environment::of(info.Env()).model_created(Derived::module_of(*payload_));
+    }
   }
 
   // The collector ran: same as dispose().
@@ -60,8 +63,6 @@ class Object : public Napi::ObjectWrap<Derived> {
 
  protected:
   static constexpr int kCounted = 0;  // 1 where the handle counts as a live tensor
-  static void created(Napi::Env, const Payload&) {}
-  static void released(Napi::Env, const Payload&) {}
 
   Napi::Value dispose(const Napi::CallbackInfo& info) {
     release(info.Env());
@@ -80,7 +81,9 @@ class Object : public Napi::ObjectWrap<Derived> {
 
   void release(Napi::Env env) {
     if (!payload_) return;
-    Derived::released(env, *payload_);
+    if constexpr (requires { Derived::module_of(*payload_); }) {
+      Environment::of(env).model_released(env, Derived::module_of(*payload_));
+    }
     payload_.reset();
     Environment::of(env).adjust_memory(env, -bytes_, -Derived::kCounted);
   }

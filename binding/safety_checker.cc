@@ -2,8 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "job.h"
-#include "model_source.h"
+#include "model_job.h"
 #include "tensor.h"
 
 namespace latentray::binding {
@@ -27,9 +26,8 @@ Napi::Value load_safety_checker_job(const Napi::CallbackInfo& info) {
 Napi::Value safety_checker_scores(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     auto model = SafetyCheckerObject::payload_of(info[0]);
-    const std::string lane = lane_of(*model);
-    return start_job(
-        info.Env(), lane, cancel_token_argument(info[2]),
+    return start_model_job(
+        info.Env(), {model.ptr()}, cancel_token_argument(info[2]),
         [model, bytes = tensor_argument(info[1])]() mutable {
           const auto pixels = prepare_for_clip(bytes, model->image_size());
           return model->forward(pixels).to(at::kCPU);

@@ -43,7 +43,7 @@ Napi::Value unet_forward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     auto model = UNetObject::payload_of(info[0]);
     return start_model_job(
-        info.Env(), model.ptr(), cancel_token_argument(info[5]),
+        info.Env(), {model.ptr()}, cancel_token_argument(info[5]),
         [model, sample = tensor_argument(info[1]),
          timesteps = numbers_argument(info[2], "timestep"), states = tensor_argument(info[3]),
          conditions = unet_conditions_argument(info[4].As<Napi::Object>())]() mutable {
@@ -62,14 +62,6 @@ Napi::Value unet_save(const Napi::CallbackInfo& info) {
 }
 
 }  // namespace
-
-void UNetObject::created(Napi::Env env, const UNet2DConditionModel& model) {
-  Environment::of(env).model_created(model.get());
-}
-
-void UNetObject::released(Napi::Env env, const UNet2DConditionModel& model) {
-  Environment::of(env).model_released(env, model.get());
-}
 
 Napi::Function UNetObject::define(Napi::Env env) {
   return DefineClass(env, kName,

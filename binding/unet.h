@@ -15,8 +15,9 @@ class UNetObject : public Object<UNetObject, UNet2DConditionModel> {
 
   static Napi::Function define(Napi::Env env);
   static int64_t bytes_of(const UNet2DConditionModel& model);
-  static void created(Napi::Env env, const UNet2DConditionModel& model);
-  static void released(Napi::Env env, const UNet2DConditionModel& model);
+  static const torch::nn::Module* module_of(const UNet2DConditionModel& model) {
+    return model.get();
+  }
   static void export_functions(Napi::Env env, Napi::Object exports);
 
  private:

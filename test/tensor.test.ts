@@ -195,6 +195,15 @@ t.test('safetensors are mapped, written and checked', async (t) => {
   t.same(read.metadata, { format: 'pt', note: 'ä' });
   t.same(read.tensors.weight?.data(), tensors.weight.data());
   t.same(read.tensors.ids?.data(), tensors.ids.data());
+  // A header of 1152 bytes has the length 80 04 00 …, which is how a pickle begins.
+  const note = 'x'.repeat(1152 - JSON.stringify({ __metadata__: { note: '' } }).length);
+  const like = join(folder, 'like-a-pickle.safetensors');
+  const length = Buffer.from([0x80, 4, 0, 0, 0, 0, 0, 0]);
+  writeFileSync(
+    like,
+    Buffer.concat([length, Buffer.from(JSON.stringify({ __metadata__: { note } }))]),
+  );
+  t.same((await loadTensors(like)).metadata, { note });
   const half = await loadTensors(path, { dtype: 'float16' });
   t.equal(half.tensors.weight?.dtype, 'float16');
   t.equal(half.tensors.ids?.dtype, 'int64', 'integers keep their dtype');

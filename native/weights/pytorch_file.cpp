@@ -215,7 +215,10 @@ class LegacyReader {
 };
 
 bool is_pickle(const MappedFile& file) {
-  return file.size() > 2 && file.data()[0] == '\x80' && file.data()[1] <= 5;
+  if (file.size() < 3 || file.data()[0] != '\x80' || file.data()[1] > 5) return false;
+  // A safetensors file may begin with these bytes too: its header's length, below 2³², then "{".
+  const std::string_view start(file.data(), std::min<size_t>(file.size(), 9));
+  return start.size() < 9 || start.substr(4) != std::string_view("\0\0\0\0{", 5);
 }
 
 }  // namespace

@@ -15,7 +15,6 @@ import { type InpaintOptions, inpaint } from './inpaint.js';
 import { type LoadedPipeline, loadPipeline, type PipelineOptions } from './load-pipeline.js';
 import { type LoraAdapter, LoraAdapters, type LoraSource } from './lora-adapters.js';
 import { modelDigest } from './model-digest.js';
-import type { IdentifiedParts } from './parts.js';
 import {
   type EncodedPrompt,
   type EncodePromptOptions,
@@ -33,7 +32,7 @@ import { textToImage } from './text-to-image.js';
  * Texts, or images and texts, to images: a text encoder, a U-Net, an autoencoder and a scheduler, as diffusers
  * saves them.
  */
-export class Pipeline implements IdentifiedParts {
+export class Pipeline {
   readonly textEncoder: TextEncoder;
   /** Where another text encoder took CLIP's place. */
   readonly textProjection: TextProjection | undefined;

@@ -1,5 +1,6 @@
+import { statSync } from 'node:fs';
 import t from 'tap';
-import { ControlNet, Image, Tensor } from '../../src/index.js';
+import { ControlNet, Image, nativeMemory, Tensor } from '../../src/index.js';
 import { committedCase, relativeError, schedulerConfig, tensor } from '../support/golden.js';
 import { recipeFolder } from '../support/recipe.js';
 import { loadTinyPipeline, quick } from '../support/tiny-pipeline.js';
@@ -46,6 +47,26 @@ const structure = Image.fromPixels(
     channels: 1,
   },
 );
+
+t.test('V8 is told what a run makes the U-Net and its ControlNet hold', async (t) => {
+  const pipeline = await loadTinyPipeline({ controlNet });
+  const [control] = pipeline.controlNets;
+  if (!control) throw new Error('no ControlNet');
+  const loaded = nativeMemory().bytes;
+  const { latents } = await pipeline.generate({
+    ...quick,
+    control: { image: structure },
+    output: 'latents',
+  });
+  const run = nativeMemory().bytes - latents.byteLength;
+  pipeline.unet.dispose();
+  const without = nativeMemory().bytes;
+  control.dispose();
+  const file = control.weightFiles.reduce((sum, path) => sum + statSync(path).size, 0);
+  t.ok(run > loaded, 'the weights that were reordered count');
+  t.ok(without - nativeMemory().bytes > file, 'and are given back with their model');
+  pipeline.dispose();
+});
 
 t.test('control is part of the provenance, and works while inpainting', async (t) => {
   using pipeline = await loadTinyPipeline({ controlNet });

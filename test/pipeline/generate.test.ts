@@ -96,7 +96,8 @@ t.test('half precision runs', async (t) => {
 
 t.test('parts can be replaced', async (t) => {
   const first = await loadTinyPipeline();
-  const second = await loadTinyPipeline({ ...first, scheduler: 'euler' });
+  const { textEncoder, unet, vae } = first;
+  const second = await loadTinyPipeline({ textEncoder, unet, vae, scheduler: 'euler' });
   t.equal(second.unet, first.unet);
   t.equal(second.scheduler.config._class_name, 'EulerDiscreteScheduler');
   await t.rejects(loadTinyPipeline({ vae: join(await tinyPipelineFolder(), 'unet') }), {

@@ -35,7 +35,7 @@ export async function savePipeline(
   await vae.save(join(folder, 'vae'), options);
   await makeFolder(join(folder, 'scheduler'));
   await writeJson(join(folder, 'scheduler', 'scheduler_config.json'), {
-    _diffusers_version: diffusersVersion,
+    _diffusers_version: pipeline.index._diffusers_version ?? diffusersVersion,
     ...scheduler.config,
   });
   await copyTokenizer(textEncoder.tokenizerFolder, join(folder, 'tokenizer'));

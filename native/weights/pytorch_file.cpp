@@ -2,9 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <functional>
+#include <string_view>
 #include <unordered_map>
 
 #include "core/error.h"
@@ -215,7 +217,10 @@ class LegacyReader {
 };
 
 bool is_pickle(const MappedFile& file) {
-  if (file.size() < 3 || file.data()[0] != '\x80' || file.data()[1] > 5) return false;
+  if (file.size() < 3 || file.data()[0] != '\x80' ||
+      static_cast<unsigned char>(file.data()[1]) > 5) {
+    return false;
+  }
   // A safetensors file may begin with these bytes too: its header's length, below 2³², then "{".
   const std::string_view start(file.data(), std::min<size_t>(file.size(), 9));
   return start.size() < 9 || start.substr(4) != std::string_view("\0\0\0\0{", 5);

@@ -10,6 +10,7 @@ import {
   type Generated,
   Image,
   invalidArgument,
+  type LoraSource,
   Pipeline,
 } from '../index.js';
 import { integer, interruptSignal, number, printJson, seeds, share } from './options.js';
@@ -33,6 +34,8 @@ interface GenerateFlags {
   controlNet?: string;
   control?: string;
   controlScale: number;
+  config?: string;
+  lora: LoraSource[];
   longPrompt?: 'truncate' | 'chunk';
   device?: string;
   dtype?: DType;
@@ -48,7 +51,10 @@ export function registerGenerateCommand(program: Command): void {
       'generate images from texts; with --image, change an image; with --mask, only its white part',
     )
     .argument('<prompt...>', 'what to show; each argument is a prompt')
-    .requiredOption('-m, --model <folder>', 'a pipeline in the diffusers layout')
+    .requiredOption(
+      '-m, --model <path>',
+      'a pipeline in the diffusers layout, or a checkpoint file',
+    )
     .option('-n, --negative <text>', 'what to stay away from', '')
     .option('-s, --steps <n>', 'denoising steps', integer, 50)
     .option('-g, --guidance <scale>', 'classifier-free guidance; 1 is none', number, 7.5)
@@ -69,6 +75,8 @@ export function registerGenerateCommand(program: Command): void {
     .option('--control-net <folder>', 'a ControlNet, steered by --control')
     .option('--control <file>', 'an image of the structure that the result is to have')
     .option('--control-scale <n>', 'how strongly, 0 to 2', number, 1)
+    .option('--config <folder>', 'where --model is an original checkpoint file: its configs')
+    .option('--lora <file[=scale]…>', 'LoRA weights to generate with', collectLora, [])
     .option('--long-prompt <how>', 'truncate (and say what was cut), or chunk')
     .option('--device <name>', 'cpu, cuda or cuda:N')
     .option('--dtype <name>', 'float32, bfloat16 or float16')
@@ -80,12 +88,13 @@ export function registerGenerateCommand(program: Command): void {
 async function generate(prompts: string[], flags: GenerateFlags): Promise<void> {
   checkFlags(flags);
   const signal = interruptSignal();
-  const { device, dtype, controlNet } = flags;
-  const pipeline = await Pipeline.load(flags.model, { device, dtype, controlNet, signal });
+  const { device, dtype, controlNet, config, lora } = flags;
+  const options = { device, dtype, controlNet, config, lora, signal };
+  const pipeline = await Pipeline.load(flags.model, options);
   await mkdir(flags.out, { recursive: true }); // before the work, so that a wrong folder loses nothing
   const bar = new ProgressBar('generating');
   const startedAt = performance.now();
-  const options: DiffusionOptions = {
+  const run: DiffusionOptions = {
     prompt: prompts,
     negativePrompt: flags.negative,
     steps: flags.steps,
@@ -97,7 +106,7 @@ async function generate(prompts: string[], flags: GenerateFlags): Promise<void> 
     onProgress: ({ step, steps }) => bar.update(step, steps),
     signal,
   };
-  const result = await start(pipeline, flags, options).finally(() => bar.end());
+  const result = await start(pipeline, flags, run).finally(() => bar.end());
   const seconds = (performance.now() - startedAt) / 1000;
   for (const { prompt, dropped } of result.truncated) {
     process.stderr.write(`Too long, cut: "${dropped}" of "${prompt}"\n`);
@@ -108,6 +117,12 @@ async function generate(prompts: string[], flags: GenerateFlags): Promise<void> 
   const files = await saveAll(result, flags.out);
   if (flags.json) printJson({ files, seeds: result.seeds, truncated: result.truncated, seconds });
   else process.stdout.write(files.map((file) => `${file}\n`).join(''));
+}
+
+/** Each use of --lora adds one: a file, and its scale behind the last "=". */
+function collectLora(text: string, earlier: LoraSource[]): LoraSource[] {
+  const [, path = text, scale] = /^(.*)=([^=]*)$/.exec(text) ?? [];
+  return [...earlier, scale === undefined ? { path } : { path, scale: number(scale) }];
 }
 
 /** What one flag means without another. */

@@ -105,8 +105,7 @@ Napi::Value cosine_similarity_job(const Napi::CallbackInfo& info) {
     const auto b = tensor_argument(info[1]);
     return start_job(
         info.Env(), device_name(a.device()), cancel_token_argument(info[2]),
-        [a, b] { return latentray::cosine_similarity(a, b); },
-        tensor_to_js);
+        [a, b] { return latentray::cosine_similarity(a, b); }, tensor_to_js);
   });
 }
 

@@ -56,8 +56,7 @@ Napi::Value text_projection_parameters(const Napi::CallbackInfo& info) {
     const auto model = TextProjectionObject::payload_of(info[0]);
     auto tensors = Napi::Object::New(info.Env());
     for (const auto& parameter : model->named_parameters()) {
-      tensors.Set(parameter.key(),
-                  TensorObject::create(info.Env(), parameter.value().detach()));
+      tensors.Set(parameter.key(), TensorObject::create(info.Env(), parameter.value().detach()));
     }
     return tensors;
   });

@@ -196,8 +196,8 @@ int64_t BertModelImpl::max_length() const {
 }
 
 TextEncoding BertModelImpl::forward(const TextInputs& inputs) {
-  check_text_inputs(inputs, {token_embedding()->weight.size(0), options_.type_vocab_size,
-                             max_length()});
+  check_text_inputs(inputs,
+                    {token_embedding()->weight.size(0), options_.type_vocab_size, max_length()});
   const auto mask = padding_mask(inputs);
 
   TextEncoding encoding;

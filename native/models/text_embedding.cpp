@@ -74,9 +74,9 @@ Tensor pool(TextEncoder& encoder, const TextInputs& inputs, const EmbeddedTexts&
 
 Pooling parse_pooling(const std::string& name) {
   static const std::map<std::string, Pooling> names = {
-      {"none", Pooling::kNone},      {"cls", Pooling::kCls},
-      {"mean", Pooling::kMean},      {"eot", Pooling::kEndOfText},
-      {"pooler", Pooling::kPooler},  {"projection", Pooling::kProjection},
+      {"none", Pooling::kNone},     {"cls", Pooling::kCls},
+      {"mean", Pooling::kMean},     {"eot", Pooling::kEndOfText},
+      {"pooler", Pooling::kPooler}, {"projection", Pooling::kProjection},
   };
   const auto found = names.find(name);
   LATENTRAY_CHECK(found != names.end(), "ERR_INVALID_ARG",

@@ -1,12 +1,16 @@
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { Image } from '../../src/index.js';
+import { recipeFolder } from '../support/recipe.js';
 import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
 
-/** A folder with what the documentation speaks of: models/stable-diffusion and radiographs/frontal.png. */
+/** A folder with what the documentation speaks of: models/stable-diffusion, models/bert and radiographs/frontal.png. */
 export async function sampleFolder(t: Test): Promise<string> {
   const folder = t.testdir({
-    models: { 'stable-diffusion': t.fixture('symlink', await tinyPipelineFolder()) },
+    models: {
+      'stable-diffusion': t.fixture('symlink', await tinyPipelineFolder()),
+      bert: t.fixture('symlink', await recipeFolder('recipe-bert')),
+    },
     radiographs: {},
   });
   await ramp(64, 64).save(join(folder, 'radiographs', 'frontal.png'));

@@ -69,13 +69,13 @@ t.test('README names the commands of the command line and their options', async 
     commands.filter((name) => name !== 'help'),
   );
   for (const [, name = '', row = ''] of rows) {
-    const options = [...help(name).matchAll(/^ {2}(?:-\w, )?(--\w+)/gm)].map(([, o = '']) => o);
+    const options = [...help(name).matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, o = '']) => o);
     for (const option of options.filter(
       (each) => !['--help', '--json', '--model'].includes(each),
     )) {
       t.ok(row.includes(`${option}\``) || row.includes(`${option} `), `${name} ${option}`);
     }
-    for (const [named] of row.matchAll(/--\w+/g)) {
+    for (const [named] of row.matchAll(/--[\w-]+/g)) {
       t.ok(options.includes(named), `${name} has ${named}`);
     }
   }

@@ -1,7 +1,7 @@
-// Texts as unit vectors, and how near they are to each other. Works with CLIP's text transformer.
+// Texts as unit vectors, and how near they are to each other. Works with CLIP's text transformer and with BERTs.
 //
 //   node examples/embed.ts <text encoder folder> "No pleural effusion." "Left pleural effusion." …
-import { TextEncoder, type TextEncoding } from 'latentray';
+import { cosineSimilarity, TextEncoder } from 'latentray';
 
 const [model, ...texts] = process.argv.slice(2);
 if (!model || texts.length < 2) {
@@ -9,26 +9,13 @@ if (!model || texts.length < 2) {
 }
 
 const encoder = await TextEncoder.load(model);
-const encoding = await encoder.encode(texts, { padding: 'longest', useAttentionMask: true });
-const embeddings = await meanOfTokens(encoding);
+const { pooled, truncated } = await encoder.encode(texts, { pooling: 'mean', normalize: true });
 encoder.dispose();
+if (truncated) console.error('what did not fit into the encoder was cut');
+if (!pooled) throw new Error('no vectors');
 
+const cosines = (await cosineSimilarity(pooled)).data() as Float32Array; // [texts, texts]
 for (const [row, text] of texts.entries()) {
-  const similarities = embeddings.map((other) => dot(embeddings[row], other).toFixed(3));
-  console.log(`${similarities.join('  ')}  ${text}`);
-}
-
-/** For each text, the mean of its tokens' states, padding left out, at length 1. */
-async function meanOfTokens({ lastHiddenState, attentionMask }: TextEncoding) {
-  const [count = 0, length = 0, width = 0] = lastHiddenState.shape;
-  const mask = await (await attentionMask.to({ dtype: 'float32' })).reshape([count, length, 1]);
-  const sums = await (await lastHiddenState.mul(mask)).sum([1]); // [N, D]
-  const units = await sums.div(await sums.norm([1], true)); // the division by the number of tokens cancels
-  const data = units.data() as Float32Array;
-  return texts.map((_, row) => data.slice(row * width, (row + 1) * width));
-}
-
-/** The cosine of two unit vectors. */
-function dot(a: Float32Array = new Float32Array(), b: Float32Array): number {
-  return a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
+  const similarities = cosines.subarray(row * texts.length, (row + 1) * texts.length);
+  console.log(`${Array.from(similarities, (value) => value.toFixed(3)).join('  ')}  ${text}`);
 }

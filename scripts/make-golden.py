@@ -144,8 +144,8 @@ REPORTS = [
 BERT_WORDS = """the no is are normal clear lungs heart size pleural effusion pneumothorax right left small side ##d
 card ##iom ##eg ##aly ##sided portable ##s ##ing""".split()
 
-LEARNED = {"<effusion>": [32], "<Texture>": [3, 32], "ap-style": [2, 32]}
-LEARNED_PROMPTS = ["a radiograph with <effusion>", "<Texture> of the lung, <effusion> in ap-style", "A lung"]
+LEARNED = {"<effusion>": [32], "<texture>": [3, 32], "ap-style": [2, 32]}
+LEARNED_PROMPTS = ["a radiograph with <effusion>", "<texture> of the lung, <effusion> in ap-style", "A lung"]
 
 
 def generator(seed):

@@ -27,7 +27,7 @@ struct TextRequest {
   int64_t skip_layers = 0;
   // One of the hidden states as it is: 0 the embeddings, −1 the last layer's output. Unset: the
   // last hidden state.
-  std::optional<int64_t> layer;
+  std::optional<int64_t> layer = std::nullopt;
   Pooling pooling = Pooling::kNone;
   // Vectors of length 1.
   bool normalize = false;

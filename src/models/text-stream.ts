@@ -25,6 +25,10 @@ export interface TextBatch {
 
 /** What a stream has computed for it. */
 export interface PoolingJobs {
+  /** Most texts a batch. */
+  readonly batchSize: number;
+  /** Most tokens a batch, padding included: one of long texts has fewer of them. */
+  readonly batchTokens: number;
   tokenize(texts: readonly string[]): Promise<Encoding[]>;
   /** [N, D] on the CPU. */
   pool(encodings: readonly Encoding[]): Promise<Tensor>;
@@ -32,8 +36,6 @@ export interface PoolingJobs {
 
 /** Texts are sorted by length inside a window of so many batches. */
 const batchesPerWindow = 16;
-/** A batch of long texts has fewer of them. */
-const tokensPerBatch = 8192;
 
 /**
  * Batches of vectors. Inside a window the texts are computed from the longest to the shortest, so that a
@@ -41,15 +43,14 @@ const tokensPerBatch = 8192;
  */
 export async function* pooledBatches(
   source: TextSource,
-  batchSize: number,
   jobs: PoolingJobs,
 ): AsyncGenerator<TextBatch> {
   let running: Promise<TextBatch[]> | undefined;
   let start = 0;
-  for await (const texts of groupsOf(source, batchSize * batchesPerWindow)) {
+  for await (const texts of groupsOf(source, jobs.batchSize * batchesPerWindow)) {
     const encodings = await jobs.tokenize(texts);
     const finished = await running;
-    running = computeWindow({ start, texts, encodings }, batchSize, jobs);
+    running = computeWindow({ start, texts, encodings }, jobs);
     running.catch(() => {}); // heard of where it is awaited, which may be later
     start += texts.length;
     if (finished) yield* finished;
@@ -83,14 +84,10 @@ interface Window {
   readonly encodings: readonly Encoding[];
 }
 
-async function computeWindow(
-  window: Window,
-  batchSize: number,
-  jobs: PoolingJobs,
-): Promise<TextBatch[]> {
+async function computeWindow(window: Window, jobs: PoolingJobs): Promise<TextBatch[]> {
   const { encodings } = window;
   const rows = new Rows(encodings.length);
-  const batches = batchesByLength(encodings, batchSize).values();
+  const batches = batchesByLength(encodings, jobs).values();
   // Two at a time: one computes and one waits, so that the executor is never idle nor anyone locked out.
   const work = async () => {
     for (const batch of batches) {
@@ -99,16 +96,19 @@ async function computeWindow(
     }
   };
   await Promise.all([work(), work()]);
-  return inOrder(window, batchSize, rows);
+  return inOrder(window, jobs.batchSize, rows);
 }
 
 /** Indices of encodings, the longest first, in batches of limited texts and tokens. */
-function batchesByLength(encodings: readonly Encoding[], batchSize: number): number[][] {
+function batchesByLength(
+  encodings: readonly Encoding[],
+  { batchSize, batchTokens }: PoolingJobs,
+): number[][] {
   const length = (index: number) => encodings[index]?.inputIds.length ?? 0;
   const order = encodings.map((_, index) => index).sort((a, b) => length(b) - length(a));
   const batches: number[][] = [];
   while (order.length > 0) {
-    const fitting = Math.floor(tokensPerBatch / length(order[0] as number));
+    const fitting = Math.floor(batchTokens / length(order[0] as number));
     batches.push(order.splice(0, Math.max(1, Math.min(batchSize, fitting))));
   }
   return batches;

@@ -158,8 +158,20 @@ function negativesOf({ negativePrompt }: PromptOptions, count: number): readonly
 }
 
 function asEmbeddings(given: Tensor | PromptEmbeddings | undefined): PromptEmbeddings | undefined {
-  if (given === undefined || 'states' in given) return given;
-  return { states: given, mask: null };
+  if (given === undefined) return undefined;
+  const { states, mask } = 'states' in given ? given : { states: given, mask: null };
+  if (states.shape.length !== 3) {
+    throw shapeError('promptEmbeddings: expected [N, L, D]', states);
+  }
+  const expected = states.shape.slice(0, 2);
+  if (mask && String(mask.shape) !== String(expected)) {
+    throw shapeError(`promptEmbeddings: mask: expected [${expected}], as its states`, mask);
+  }
+  return { states, mask };
+}
+
+function shapeError(expected: string, { shape }: Tensor): LatentrayError {
+  return new LatentrayError('ERR_SHAPE', `${expected}, received [${shape}]`);
 }
 
 function maxLengthOf({ tokenizer, maxLength }: TextEncoder): number {

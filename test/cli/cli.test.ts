@@ -4,8 +4,9 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import t from 'tap';
-import { Image, readProvenance } from '../../src/index.js';
+import { Image, loadTensors, readProvenance, Tensor, TextEncoder } from '../../src/index.js';
 import { packageRoot, packageVersion } from '../../src/native/package-root.js';
+import { relativeError } from '../support/golden.js';
 import { recipeFolder } from '../support/recipe.js';
 import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
 
@@ -33,7 +34,7 @@ t.test('--help lists the commands, --version the version', async (t) => {
   const help = await latentray(t.testdir(), '--help');
   t.match(help, { status: 0, stderr: '' });
   t.match(help.stdout, /Research use only; not a medical device/);
-  for (const command of ['generate', 'reconstruct', 'demo', 'doctor']) {
+  for (const command of ['generate', 'reconstruct', 'embed', 'demo', 'doctor']) {
     t.match(help.stdout, new RegExp(`^  ${command} `, 'm'));
   }
   const version = await latentray(t.testdir(), '--version');
@@ -72,7 +73,7 @@ t.test('generate --json prints one JSON object, and cuts aloud', async (t) => {
     ...['generate', prompt, ...quick, '--images', '2', '--seed', '7', '--json'],
   );
   t.equal(status, 0);
-  t.match(stderr, /^Too long, cut: ".*pneumothorax/);
+  t.match(stderr, /^Too long, cut: ".*pneumothorax.*\n--long-prompt chunk takes/s);
   t.match(JSON.parse(stdout), {
     files: ['outputs/image-7-0.png', 'outputs/image-7-1.png'],
     seeds: ['7'],
@@ -153,6 +154,68 @@ t.test('flags that need another one say so', async (t) => {
     );
     t.equal(status, 1, flags.join(' '));
     t.match(stderr, message);
+  }
+});
+
+t.test('generate --long-prompt chunk cuts nothing', async (t) => {
+  const prompt = 'effusion '.repeat(80);
+  const args = [prompt, ...quick, '--seed', '7', '--long-prompt', 'chunk'];
+  const result = await latentray(t.testdir(), 'generate', ...args);
+  t.same(result, { status: 0, stdout: 'outputs/image-7-0.png\n', stderr: '' });
+});
+
+t.test('embed turns lines into JSON lines, and a CSV column into safetensors', async (t) => {
+  const long = 'effusion '.repeat(100).trim();
+  const lines = ['The lungs are clear.', '', long];
+  const csv = `id,report\n1,"The lungs\nare clear."\n2,small effusion\n`;
+  const folder = t.testdir({ 'texts.txt': `${lines.join('\n')}\n`, 'reports.csv': csv });
+  const bert = ['embed', '--model', await recipeFolder('recipe-bert')];
+  const encoder = await TextEncoder.load(await recipeFolder('recipe-bert'));
+
+  const printed = await latentray(folder, ...bert, '--texts', 'texts.txt', '--normalize');
+  t.match(printed, { status: 0, stderr: 'Too long, cut: 1 of 3 texts (3, counted from 1)\n' });
+  const rows = printed.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  t.match(rows, [
+    { index: 0, truncated: false },
+    { index: 1, truncated: false },
+    { index: 2, truncated: true },
+  ]);
+  const { pooled } = await encoder.encode(lines[0] as string, { pooling: 'mean', normalize: true });
+  t.ok(
+    (await relativeError(Tensor.from(rows[0].embedding, { shape: [1, 24] }), pooled as Tensor)) <
+      1e-5,
+  );
+
+  const args = ['--texts', 'reports.csv', '--column', 'report', '--pooling', 'cls'];
+  const saved = await latentray(folder, ...bert, ...args, '--out', 'made/x.safetensors');
+  t.same(saved, { status: 0, stdout: '', stderr: '' });
+  const { tensors, metadata } = await loadTensors(join(folder, 'made/x.safetensors'));
+  t.match(metadata, { pooling: 'cls', normalize: 'false' });
+  const texts = ['The lungs\nare clear.', 'small effusion'];
+  const { pooled: expected } = await encoder.encode(texts, { pooling: 'cls' });
+  t.ok((await relativeError(tensors.embeddings as Tensor, expected as Tensor)) < 1e-5);
+  t.same([...(tensors.truncated?.data() ?? [])], [0, 0]);
+
+  const file = await latentray(folder, ...bert, '-t', 'texts.txt', '--out', 'made/x.jsonl');
+  t.equal(file.status, 0);
+  t.equal(readFileSync(join(folder, 'made/x.jsonl'), 'utf8').split('\n').length, 4);
+
+  const wrong: [string[], RegExp][] = [
+    [['--texts', 'nowhere.txt'], /^ERR_INVALID_ARG: --texts: nowhere.txt/],
+    [['--texts', 'reports.csv'], /^ERR_INVALID_ARG: --column: .*id, report/],
+    [['--texts', 'reports.csv', '--column', 'text'], /--column: .*received text/],
+    [['--texts', 'texts.txt', '--column', 'text'], /--column: expected a .csv/],
+    [['--texts', 'texts.txt', '--pooling', 'none'], /--pooling/],
+    [['--texts', 'texts.txt', '--pooling', 'max'], /pooling/],
+    [['--texts', 'texts.txt', '--out', 'x.npy'], /--out: expected a .jsonl/],
+  ];
+  for (const [flags, message] of wrong) {
+    const result = await latentray(folder, ...bert, ...flags);
+    t.match(result, { status: 1, stdout: '', stderr: message }, flags.join(' '));
+    t.notMatch(result.stderr, /^ +at /m, `${flags.join(' ')}: no stack`);
   }
 });
 

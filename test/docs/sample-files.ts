@@ -5,8 +5,8 @@ import { recipeFolder } from '../support/recipe.js';
 import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
 
 /**
- * A folder with what the documentation speaks of: models/stable-diffusion, controlnet and taesd; radiographs/
- * frontal.png, mask.png and edges.png.
+ * A folder with what the documentation speaks of: models/stable-diffusion, controlnet, taesd and bert;
+ * radiographs/frontal.png, mask.png and edges.png.
  */
 export async function sampleFolder(t: Test): Promise<string> {
   const folder = t.testdir({
@@ -14,6 +14,7 @@ export async function sampleFolder(t: Test): Promise<string> {
       'stable-diffusion': t.fixture('symlink', await tinyPipelineFolder()),
       controlnet: t.fixture('symlink', await recipeFolder('recipe-controlnet')),
       taesd: t.fixture('symlink', await recipeFolder('recipe-taesd')),
+      bert: t.fixture('symlink', await recipeFolder('recipe-bert')),
     },
     radiographs: {},
   });

@@ -28,6 +28,17 @@ def embed(model, tokenizer, texts, batch):
     return vectors
 
 
+class LastHiddenState(torch.nn.Module):
+    """What is exported: tensors in, one tensor out."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids, attention_mask):
+        return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+
+
 def write_onnx(model, path):
     if path.exists() or importlib.util.find_spec("onnx") is None:
         return
@@ -35,7 +46,13 @@ def write_onnx(model, path):
     names = ["input_ids", "attention_mask"]
     axes = {name: {0: "texts", 1: "tokens"} for name in [*names, "last_hidden_state"]}
     torch.onnx.export(
-        model, (ids, ids), path, input_names=names, output_names=["last_hidden_state"], dynamic_axes=axes, dynamo=False
+        LastHiddenState(model),
+        (ids, ids),
+        path,
+        input_names=names,
+        output_names=["last_hidden_state"],
+        dynamic_axes=axes,
+        dynamo=False,
     )
 
 

@@ -705,6 +705,8 @@ def pytorch_files(folder):
     nested = {"state_dict": dict(state), "global_step": 7, "optimizer": optimizer}
     torch.save(nested, folder / "small.nested.ckpt")
     torch.save({"weight": torch.nn.Parameter(base)}, folder / "small.parameter.bin")
+    embedding = {"string_to_token": {"*": 265}, "string_to_param": {"*": randn([2, 32], 14)}}
+    torch.save(embedding | {"name": "ap-style", "step": 99, "sd_checkpoint": None}, folder / "embedding.pt")
     contiguous = {name: tensor.contiguous().clone() for name, tensor in state.items()}
     (folder / "small.safetensors").write_bytes(save(contiguous))
     torch.save({"weight": base, "extra": Hostile()}, folder / "hostile.zip.bin")

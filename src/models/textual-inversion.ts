@@ -66,8 +66,9 @@ async function findFile(path: string): Promise<string> {
   });
 }
 
+/** "*" is the only name inside `string_to_param`. */
 function isAutomatic(key: string): boolean {
-  return key === 'emb_params' || key.startsWith('string_to_param');
+  return key === 'emb_params' || key === '*' || key.startsWith('string_to_param');
 }
 
 function onlyEmbedding(tensors: Record<string, Tensor>, path: string): [string, Tensor] {

@@ -153,3 +153,13 @@ async function withoutPickles(): Promise<false | string> {
     (error: Error) => `no reader: ${error.message}`,
   );
 }
+
+t.test('AUTOMATIC1111’s PyTorch form names its token inside', async (t) => {
+  using encoder = await TextEncoder.load(join(await tinyPipelineFolder(), 'text_encoder'));
+  const token = await encoder.loadTextualInversion(join(committed, 'formats/embedding.pt'));
+  t.equal(token, 'ap-style');
+  t.same(encoder.learnedTokens, ['ap-style']);
+  const plain = await encoder.encode('a lung');
+  const styled = await encoder.encode('a lung ap-style');
+  t.ok((await relativeError(styled.lastHiddenState, plain.lastHiddenState)) > 1e-3);
+});

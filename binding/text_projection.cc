@@ -50,15 +50,11 @@ Napi::Value text_projection_forward(const Napi::CallbackInfo& info) {
   });
 }
 
-// textProjectionParameters(projection): its tensors by name, shared and not copied.
-Napi::Value text_projection_parameters(const Napi::CallbackInfo& info) {
+// textProjectionSave(projection, path, dtype | null, token)
+Napi::Value text_projection_save(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto model = TextProjectionObject::payload_of(info[0]);
-    auto tensors = Napi::Object::New(info.Env());
-    for (const auto& parameter : model->named_parameters()) {
-      tensors.Set(parameter.key(), TensorObject::create(info.Env(), parameter.value().detach()));
-    }
-    return tensors;
+    return save_model(info, lane_of(*model.ptr()), [model] { return state_of(*model); });
   });
 }
 
@@ -82,7 +78,7 @@ void TextProjectionObject::export_functions(Napi::Env env, Napi::Object exports)
   exports.Set("loadTextProjection", Napi::Function::New<load_text_projection_job>(env));
   exports.Set("createTextProjection", Napi::Function::New<create_text_projection_job>(env));
   exports.Set("textProjectionForward", Napi::Function::New<text_projection_forward>(env));
-  exports.Set("textProjectionParameters", Napi::Function::New<text_projection_parameters>(env));
+  exports.Set("textProjectionSave", Napi::Function::New<text_projection_save>(env));
 }
 
 Napi::Value TextProjectionObject::device(const Napi::CallbackInfo& info) {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { invalidArgument, LatentrayError } from './errors.js';
 import { parsePythonJson } from './json.js';
-import { exists, readJsonObject } from './models/model-folder.js';
+import { exists, readJsonObject } from './models/json-files.js';
 import { addon, type JobOptions, runJob } from './native/addon.js';
 import type { CancelToken, SchedulerHandle, TensorHandle } from './native/addon-types.js';
 import { type NoiseSource, noiseHandleOf } from './noise-source.js';

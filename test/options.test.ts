@@ -3,6 +3,7 @@ import t from 'tap';
 import { readEnvironment } from '../src/environment.js';
 import {
   Autoencoder,
+  ControlNet,
   contactSheet,
   fitImage,
   Image,
@@ -11,10 +12,13 @@ import {
   Pipeline,
   readProvenance,
   reconstruct,
+  SafetyChecker,
   Scheduler,
   saveTensors,
   setThreads,
   Tensor,
+  TextEncoder,
+  TextProjection,
   UNet,
 } from '../src/index.js';
 import { tinyPipelineFolder } from './support/tiny-pipeline.js';
@@ -48,6 +52,10 @@ t.test('a misspelt option is an error and not ignored', async (t) => {
     loadTensors: () => loadTensors('none', misspelt),
     saveTensors: () => saveTensors('none', {}, misspelt),
     'UNet.load': () => UNet.load(folder, misspelt),
+    'TextEncoder.load': () => TextEncoder.load(folder, misspelt),
+    'TextProjection.load': () => TextProjection.load(folder, misspelt),
+    'ControlNet.load': () => ControlNet.load(folder, misspelt),
+    'SafetyChecker.load': () => SafetyChecker.load(folder, misspelt),
     'UNet.forward': () => unet.forward(inputs, misspelt),
     'inputs of UNet.forward': () => unet.forward({ ...inputs, ...(misspelt as object) }),
     'Autoencoder.load': () => Autoencoder.load(folder, misspelt),

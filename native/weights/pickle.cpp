@@ -10,6 +10,8 @@
 
 namespace latentray::pickle {
 
+// One file over 300 lines: all instructions work on the same stack, marks and memo, and what a file
+// can make the reader do should be read in one place.
 namespace {
 
 // A file may make a value a byte, and a value takes a hundred: what no checkpoint needs is refused.

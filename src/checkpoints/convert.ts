@@ -1,14 +1,15 @@
-import { cp, mkdir, readdir } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { z } from 'zod';
 import { invalidArgument, LatentrayError } from '../errors.js';
-import { isFile } from '../models/json-files.js';
+import { isFile, readJsonObject } from '../models/json-files.js';
 import { findPipelineConfig } from '../models/model-folder.js';
+import { makeFolder, writeJson } from '../models/save-model.js';
 import { findWeightFiles } from '../models/weight-files.js';
 import { addon, runJob } from '../native/addon.js';
 import type { DType } from '../native/addon-types.js';
 import { parseOptions } from '../parse-options.js';
 import { isPipelineFolder } from './checkpoint-files.js';
+import { copyFile, copyTokenizer, indexOfWritten } from './pipeline-files.js';
 
 const convertOptions = z.strictObject({
   to: z.enum(['diffusers', 'original', 'safetensors']).optional(),
@@ -56,7 +57,7 @@ export async function convert(
   if (typeof to !== 'string') throw invalidArgument('to', 'a path', to);
   const parsed = parseOptions(convertOptions, options, 'convert');
   const target = parsed.to ?? (await defaultTarget(from, to));
-  await mkdir(target === 'diffusers' ? to : dirname(to), { recursive: true });
+  await makeFolder(target === 'diffusers' ? to : dirname(to));
   if (target === 'diffusers') return toFolder(from, to, parsed);
   if (target === 'original') return toOriginal(from, to, parsed);
   return toSafetensors(from, to, parsed);
@@ -74,7 +75,7 @@ async function toFolder(from: string, to: string, options: ParsedOptions): Promi
   for (const { name, folder, file } of parts) {
     const files = single ? [from] : await findWeightFiles(join(from, folder), options.variant);
     const ema = name === 'unet' ? (options.ema ?? null) : null;
-    await mkdir(join(to, folder), { recursive: true });
+    await makeFolder(join(to, folder));
     await runJob(options.signal, (token) =>
       addon().partFromOriginal(
         files,
@@ -89,17 +90,16 @@ async function toFolder(from: string, to: string, options: ParsedOptions): Promi
   await copyConfigs(configs, to);
 }
 
-/** Everything of a pipeline's folder that is no weight file; model_index.json last, as it makes the folder one. */
+/** Configs, scheduler and tokenizer; model_index.json last, as it makes the folder a pipeline. */
 async function copyConfigs(from: string, to: string): Promise<void> {
-  const wanted = ['scheduler', 'tokenizer', 'feature_extractor'];
-  const present = await readdir(from);
-  for (const folder of wanted.filter((name) => present.includes(name))) {
-    await cp(join(from, folder), join(to, folder), { recursive: true });
-  }
   for (const { folder } of parts) {
-    await cp(join(from, folder, 'config.json'), join(to, folder, 'config.json'));
+    await copyFile(join(from, folder, 'config.json'), join(to, folder, 'config.json'));
   }
-  await cp(join(from, 'model_index.json'), join(to, 'model_index.json'));
+  const scheduler = join('scheduler', 'scheduler_config.json');
+  await copyFile(join(from, scheduler), join(to, scheduler));
+  await copyTokenizer(join(from, 'tokenizer'), join(to, 'tokenizer'));
+  const index = await readJsonObject(join(from, 'model_index.json'));
+  await writeJson(join(to, 'model_index.json'), indexOfWritten(index));
 }
 
 async function toOriginal(from: string, to: string, options: ParsedOptions): Promise<void> {

@@ -7,11 +7,11 @@ import type { AutoencoderHandle, ModelSource, Pieces } from '../native/addon-typ
 import { NoiseSource, noiseHandleOf } from '../noise-source.js';
 import { checkedLater, checkPath, jobOptions, parseOptions } from '../parse-options.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
+import { exists } from './json-files.js';
 import {
   type CheckpointOptions,
   checkModelDtype,
   checkpointOptions,
-  exists,
   openModelFolder,
   sourceOf,
 } from './model-folder.js';

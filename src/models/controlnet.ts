@@ -1,8 +1,15 @@
 import { invalidArgument } from '../errors.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { ControlNetHandle, ControlResidualHandles } from '../native/addon-types.js';
+import { parseOptions } from '../parse-options.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
-import { type ModelFolder, type ModelOptions, openModelFolder, sourceOf } from './model-folder.js';
+import {
+  type CheckpointOptions,
+  checkpointOptions,
+  type ModelFolder,
+  openModelFolder,
+  sourceOf,
+} from './model-folder.js';
 
 /** What a ControlNet sees. */
 export interface ControlNetInputs {
@@ -50,10 +57,11 @@ export class ControlNet {
    *
    * @throws `ERR_MODEL_NOT_FOUND`, `ERR_CONFIG_INVALID`, `ERR_WEIGHTS_…`, `ERR_DEVICE_UNAVAILABLE`.
    */
-  static async load(path: string, options: ModelOptions = {}): Promise<ControlNet> {
-    const folder = await openModelFolder(path);
-    const handle = await runJob(options.signal, (token) =>
-      addon().loadControlNet(sourceOf(folder, options), token),
+  static async load(path: string, options: CheckpointOptions = {}): Promise<ControlNet> {
+    const model = parseOptions(checkpointOptions, options, 'ControlNet.load');
+    const folder = await openModelFolder(path, model);
+    const handle = await runJob(model.signal, (token) =>
+      addon().loadControlNet(sourceOf(folder, model), token),
     );
     return new ControlNet(handle, folder);
   }

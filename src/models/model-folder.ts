@@ -8,8 +8,6 @@ import { checkPath, placedJobOptions } from '../parse-options.js';
 import { exists, isFile, readJsonObject } from './json-files.js';
 import { findWeightFiles } from './weight-files.js';
 
-export { exists, readJsonObject } from './json-files.js';
-
 /** How a model is held. */
 export interface ModelOptions extends JobOptions {
   /** `'cpu'`, `'cuda'` or `'cuda:N'`; never replaced by another. @default LATENTRAY_DEVICE, or 'cpu' */

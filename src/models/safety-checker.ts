@@ -2,8 +2,15 @@ import { invalidArgument } from '../errors.js';
 import type { Image } from '../image/image.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { SafetyCheckerHandle } from '../native/addon-types.js';
+import { parseOptions } from '../parse-options.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
-import { type ModelFolder, type ModelOptions, openModelFolder, sourceOf } from './model-folder.js';
+import {
+  type CheckpointOptions,
+  checkpointOptions,
+  type ModelFolder,
+  openModelFolder,
+  sourceOf,
+} from './model-folder.js';
 
 /**
  * Stable Diffusion's published safety checker (diffusers' `StableDiffusionSafetyChecker`): CLIP's view of an
@@ -29,10 +36,11 @@ export class SafetyChecker {
    *
    * @throws `ERR_MODEL_NOT_FOUND`, `ERR_CONFIG_INVALID`, `ERR_WEIGHTS_…`, `ERR_DEVICE_UNAVAILABLE`.
    */
-  static async load(path: string, options: ModelOptions = {}): Promise<SafetyChecker> {
-    const folder = await openModelFolder(path);
-    const handle = await runJob(options.signal, (token) =>
-      addon().loadSafetyChecker(sourceOf(folder, options), token),
+  static async load(path: string, options: CheckpointOptions = {}): Promise<SafetyChecker> {
+    const model = parseOptions(checkpointOptions, options, 'SafetyChecker.load');
+    const folder = await openModelFolder(path, model);
+    const handle = await runJob(model.signal, (token) =>
+      addon().loadSafetyChecker(sourceOf(folder, model), token),
     );
     return new SafetyChecker(handle, folder);
   }

@@ -18,6 +18,12 @@ const saveOptions = z.strictObject({
   signal: z.instanceof(AbortSignal).optional(),
 });
 
+/** What is saved: its config, and whether it is still there. */
+interface SavedModel {
+  readonly disposed: boolean;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
 type Save = (path: string, dtype: DType | null, token: CancelToken | undefined) => Promise<void>;
 
 /**
@@ -25,17 +31,18 @@ type Save = (path: string, dtype: DType | null, token: CancelToken | undefined) 
  * and renamed.
  */
 export async function saveModel(
+  model: SavedModel,
   folder: string,
   weights: string,
-  config: Readonly<Record<string, unknown>>,
   options: SaveOptions,
   save: Save,
 ): Promise<void> {
   if (typeof folder !== 'string') throw invalidArgument('folder', 'a path', folder);
   const { dtype, signal } = parseOptions(saveOptions, options, 'save');
+  if (model.disposed) throw new LatentrayError('ERR_DISPOSED', 'save: the model was disposed');
   await makeFolder(folder);
   await runJob(signal, (token) => save(join(folder, weights), dtype ?? null, token));
-  await writeJson(join(folder, 'config.json'), withDtype(config, dtype));
+  await writeJson(join(folder, 'config.json'), withDtype(model.config, dtype));
 }
 
 /** transformers notes the weights' dtype in its configs. */

@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { invalidArgument } from '../errors.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { TextEncoderHandle, TextEncoderOutput } from '../native/addon-types.js';
@@ -14,10 +14,11 @@ import {
   poolTextOptions,
   textForwardOptions,
 } from './encode-text-options.js';
+import { exists } from './json-files.js';
 import { LearnedTokens } from './learned-tokens.js';
 import {
   type CheckpointOptions,
-  exists,
+  checkpointOptions,
   type ModelFolder,
   openModelFolder,
   sourceOf,
@@ -60,6 +61,11 @@ const batchTokens = { cpu: 2048, cuda: 16384 };
 
 type Request = z.output<typeof textForwardOptions>;
 
+const loadOptions = z.strictObject({
+  ...checkpointOptions.shape,
+  tokenizer: z.string().optional(),
+});
+
 /** CLIP's text transformer, BERT, RoBERTa or CXR-BERT, with its tokenizer. */
 export class TextEncoder {
   readonly #handle: TextEncoderHandle;
@@ -93,11 +99,12 @@ export class TextEncoder {
     path: string,
     options: CheckpointOptions & { readonly tokenizer?: string | undefined } = {},
   ): Promise<TextEncoder> {
-    const folder = await openModelFolder(path, options);
-    const handle = await runJob(options.signal, (token) =>
-      addon().loadTextEncoder(sourceOf(folder, options), token),
+    const { tokenizer: given, ...model } = parseOptions(loadOptions, options, 'TextEncoder.load');
+    const folder = await openModelFolder(path, model);
+    const handle = await runJob(model.signal, (token) =>
+      addon().loadTextEncoder(sourceOf(folder, model), token),
     );
-    const tokenizerFolder = options.tokenizer ?? (await findTokenizer(path));
+    const tokenizerFolder = given ?? (await findTokenizer(path));
     const tokenizer = await loadTokenizer(tokenizerFolder, { modelMaxLength: handle.maxLength });
     return new TextEncoder(handle, folder, { tokenizer, folder: tokenizerFolder });
   }

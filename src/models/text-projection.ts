@@ -1,13 +1,18 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { readEnvironment } from '../environment.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { TextProjectionHandle } from '../native/addon-types.js';
 import { parseOptions } from '../parse-options.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
-import { saveTensors } from '../tensor-files.js';
-import { checkModelDtype, type ModelOptions, openModelFolder, sourceOf } from './model-folder.js';
+import {
+  type CheckpointOptions,
+  checkModelDtype,
+  checkpointOptions,
+  type ModelOptions,
+  openModelFolder,
+  sourceOf,
+} from './model-folder.js';
+import { type SaveOptions, saveModel } from './save-model.js';
 
 /** config.json's content; the keys are those of diffusers' PixArtAlphaTextProjection. */
 export interface TextProjectionConfig {
@@ -102,10 +107,11 @@ export class TextProjection {
    *
    * @throws `ERR_MODEL_NOT_FOUND`, `ERR_CONFIG_INVALID`, `ERR_WEIGHTS_…`.
    */
-  static async load(path: string, options: ModelOptions = {}): Promise<TextProjection> {
-    const folder = await openModelFolder(path);
-    const handle = await runJob(options.signal, (token) =>
-      addon().loadTextProjection(sourceOf(folder, options), token),
+  static async load(path: string, options: CheckpointOptions = {}): Promise<TextProjection> {
+    const model = parseOptions(checkpointOptions, options, 'TextProjection.load');
+    const folder = await openModelFolder(path, model);
+    const handle = await runJob(model.signal, (token) =>
+      addon().loadTextProjection(sourceOf(folder, model), token),
     );
     const config = folder.config as unknown as TextProjectionConfig;
     return new TextProjection(handle, config, folder.weightFiles);
@@ -137,18 +143,12 @@ export class TextProjection {
     );
   }
 
-  /** Writes config.json and model.safetensors; {@link load} reads them. `ERR_WRITE` where it cannot. */
-  async save(folder: string, options: JobOptions = {}): Promise<void> {
-    const parameters = Object.entries(addon().textProjectionParameters(this.#handle));
-    const tensors: Record<string, Tensor> = {};
-    for (const [name, handle] of parameters) {
-      tensors[name] = await new Tensor(handle).to({ device: 'cpu' });
-    }
-    await mkdir(folder, { recursive: true });
+  /** Saves config.json and model.safetensors; {@link load} reads them. `ERR_WRITE`, `ERR_DISPOSED`. */
+  async save(folder: string, options: SaveOptions = {}): Promise<void> {
     const config = { _class_name: 'TextProjection', ...this.config };
-    await writeFile(join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
-    const metadata = { format: 'pt' };
-    await saveTensors(join(folder, 'model.safetensors'), tensors, { metadata, ...options });
+    await saveModel(folder, 'model.safetensors', config, options, (path, dtype, token) =>
+      addon().textProjectionSave(this.#handle, path, dtype, token),
+    );
   }
 
   /** Gives the memory back once running calls have ended. */

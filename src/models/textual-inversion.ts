@@ -3,7 +3,7 @@ import { join, parse } from 'node:path';
 import { LatentrayError } from '../errors.js';
 import type { Tensor } from '../tensor.js';
 import { loadTensors } from '../tensor-files.js';
-import { exists } from './model-folder.js';
+import { exists } from './json-files.js';
 
 /** A file of learned token embeddings, and the token to give them. */
 export interface TextualInversionSource {

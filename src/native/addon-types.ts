@@ -277,7 +277,12 @@ export interface Addon {
     states: TensorHandle,
     token: Token,
   ): Promise<TensorHandle>;
-  textProjectionParameters(projection: TextProjectionHandle): Record<string, TensorHandle>;
+  textProjectionSave(
+    projection: TextProjectionHandle,
+    path: string,
+    dtype: DType | null,
+    token: Token,
+  ): Promise<void>;
 
   addLora(...request: [...LoraTarget, path: string, name: string, token: Token]): Promise<number>;
   setLoraScales(

@@ -1,21 +1,10 @@
-import { cp, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { copyTokenizer, indexOfWritten } from '../checkpoints/pipeline-files.js';
 import { makeFolder, type SaveOptions, writeJson } from '../models/save-model.js';
 import type { Pipeline } from './pipeline.js';
 
 /** The version of diffusers whose layout and config keys these are. */
 const diffusersVersion = '0.40.0';
-
-/** What a tokenizer consists of, in every form that is published. */
-const tokenizerFiles = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'vocab.json',
-  'merges.txt',
-  'vocab.txt',
-];
 
 /**
  * Writes a pipeline as a folder in the diffusers layout, model_index.json last: a folder without it is no
@@ -30,7 +19,7 @@ export async function savePipeline(
 ): Promise<void> {
   const { textEncoder, textProjection, unet, vae, scheduler } = pipeline;
   await textEncoder.save(join(folder, 'text_encoder'), options);
-  await textProjection?.save(join(folder, 'text_projection'), { signal: options.signal });
+  await textProjection?.save(join(folder, 'text_projection'), options);
   await unet.save(join(folder, 'unet'), options);
   await vae.save(join(folder, 'vae'), options);
   await makeFolder(join(folder, 'scheduler'));
@@ -42,31 +31,18 @@ export async function savePipeline(
   await writeJson(join(folder, 'model_index.json'), indexOf(pipeline));
 }
 
-async function copyTokenizer(from: string, to: string): Promise<void> {
-  await makeFolder(to);
-  const present = await readdir(from);
-  for (const name of tokenizerFiles.filter((file) => present.includes(file))) {
-    await cp(join(from, name), join(to, name));
-  }
-}
-
 /** model_index.json: which library and class each part is of. */
 function indexOf({ index, textEncoder, vae, scheduler }: Pipeline): Record<string, unknown> {
-  const nothing = [null, null];
   const architectures = textEncoder.config.architectures;
   const textClass = Array.isArray(architectures) ? architectures[0] : 'CLIPTextModel';
-  return {
+  return indexOfWritten({
     _class_name: 'StableDiffusionPipeline',
     _diffusers_version: diffusersVersion,
-    feature_extractor: nothing,
-    image_encoder: nothing,
-    requires_safety_checker: false,
-    safety_checker: nothing,
     tokenizer: ['transformers', textEncoder.masksPadding ? 'AutoTokenizer' : 'CLIPTokenizer'],
     ...index,
     scheduler: ['diffusers', scheduler.config._class_name],
     text_encoder: ['transformers', textClass],
     unet: ['diffusers', 'UNet2DConditionModel'],
     vae: ['diffusers', vae.config._class_name],
-  };
+  });
 }

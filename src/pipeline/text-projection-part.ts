@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { LatentrayError } from '../errors.js';
-import { exists, type ModelOptions } from '../models/model-folder.js';
+import { exists } from '../models/json-files.js';
+import type { ModelOptions } from '../models/model-folder.js';
 import type { TextEncoder } from '../models/text-encoder.js';
 import { TextProjection } from '../models/text-projection.js';
 import type { UNet } from '../models/unet.js';

@@ -4,7 +4,14 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import t from 'tap';
-import { Image, loadTensors, readProvenance, Tensor, TextEncoder } from '../../src/index.js';
+import {
+  Image,
+  loadTensors,
+  readProvenance,
+  saveTensors,
+  Tensor,
+  TextEncoder,
+} from '../../src/index.js';
 import { packageRoot, packageVersion } from '../../src/native/package-root.js';
 import { relativeError } from '../support/golden.js';
 import { recipeFolder } from '../support/recipe.js';
@@ -34,7 +41,9 @@ t.test('--help lists the commands, --version the version', async (t) => {
   const help = await latentray(t.testdir(), '--help');
   t.match(help, { status: 0, stderr: '' });
   t.match(help.stdout, /Research use only; not a medical device/);
-  for (const command of ['generate', 'reconstruct', 'embed', 'demo', 'doctor']) {
+  for (const command of [
+    ...['generate', 'reconstruct', 'convert', 'inspect', 'embed', 'demo', 'doctor'],
+  ]) {
     t.match(help.stdout, new RegExp(`^  ${command} `, 'm'));
   }
   const version = await latentray(t.testdir(), '--version');
@@ -162,6 +171,47 @@ t.test('generate --long-prompt chunk cuts nothing', async (t) => {
   const args = [prompt, ...quick, '--seed', '7', '--long-prompt', 'chunk'];
   const result = await latentray(t.testdir(), 'generate', ...args);
   t.same(result, { status: 0, stdout: 'outputs/image-7-0.png\n', stderr: '' });
+});
+
+t.test('convert and inspect, and generate from the file with LoRA weights', async (t) => {
+  const folder = t.testdir();
+  const converted = await latentray(
+    folder,
+    'convert',
+    model,
+    'one.safetensors',
+    '--dtype',
+    'float16',
+  );
+  t.same(converted, { status: 0, stdout: '', stderr: 'one.safetensors\n' });
+  const listed = await latentray(folder, 'inspect', 'one.safetensors');
+  t.match(listed.stdout, /^model\.diffusion_model\.out\.2\.bias\t\[4\]\tfloat16\t8$/m);
+  t.match(listed.stdout, /^# \d+ tensors, \d+ parameters, \d+ bytes, layout: original$/m);
+  const json = await latentray(folder, 'inspect', model, '--json');
+  t.match(JSON.parse(json.stdout), { layout: 'model', tensors: [{ part: 'text_encoder' }] });
+
+  const layer = 'lora_te_text_model_encoder_layers_0_self_attn_q_proj';
+  await saveTensors(join(folder, 'style.safetensors'), {
+    [`${layer}.lora_down.weight`]: await Tensor.randn([2, 32], { seed: 1 }),
+    [`${layer}.lora_up.weight`]: await Tensor.randn([32, 2], { seed: 2 }),
+  });
+  const size = ['--steps', '2', '--width', '64', '--height', '64', '--seed', '7', '--out', 'made'];
+  const generate = ['generate', 'x', '--model', 'one.safetensors', '--config', model, ...size];
+  const made = await latentray(folder, ...generate, '--lora', 'style.safetensors=0.5');
+  t.same(made, { status: 0, stdout: 'made/image-7-0.png\n', stderr: '' });
+  t.match(await readProvenance(join(folder, 'made/image-7-0.png')), {
+    settings: { lora: [{ name: 'style', scale: 0.5 }] },
+  });
+
+  const wrong: [string[], RegExp][] = [
+    [['inspect', 'nowhere'], /^ERR_MODEL_NOT_FOUND/],
+    [['convert', 'one.safetensors', 'folder'], /^ERR_MODEL_NOT_FOUND.*config/],
+    [['convert', model, 'x.safetensors', '--dtype', 'int8'], /^ERR_INVALID_ARG.*dtype/],
+    [[...generate, '--lora', 'nowhere.safetensors'], /^ERR_MODEL_NOT_FOUND/],
+  ];
+  for (const [args, message] of wrong) {
+    t.match(await latentray(folder, ...args), { status: 1, stdout: '', stderr: message });
+  }
 });
 
 t.test('embed turns lines into JSON lines, and a CSV column into safetensors', async (t) => {

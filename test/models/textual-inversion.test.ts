@@ -1,7 +1,7 @@
 import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { loadTensors, Pipeline, saveTensors, Tensor, TextEncoder } from '../../src/index.js';
+import { Pipeline, saveTensors, Tensor, TextEncoder } from '../../src/index.js';
 import { goldenPath, relativeError, tensor, withoutGolden } from '../support/golden.js';
 import { committed, committedCase, recipeFolder } from '../support/recipe.js';
 import { loadTinyPipeline, quick, tinyPipelineFolder } from '../support/tiny-pipeline.js';
@@ -105,7 +105,7 @@ t.test('the learned embedding of the shared cases', { skip: withoutGolden }, asy
 });
 
 // PyTorch's own files need their reader.
-t.test('learned_embeds.bin holds the same', { skip: await withoutPickles() }, async (t) => {
+t.test('learned_embeds.bin holds the same', { skip: withoutGolden }, async (t) => {
   using encoder = await TextEncoder.load(goldenPath('tiny-sd1/model/text_encoder'));
   const [bin, safe] = ['bin', 'safetensors'].map((type) =>
     goldenPath(`training/learned_embeds.${type}`),
@@ -145,17 +145,8 @@ t.test('what cannot be loaded is said, and nothing changes', async (t) => {
   await t.rejects(loadTinyPipeline({ embeddings: ['/nowhere'] }), { code: 'ERR_MODEL_NOT_FOUND' });
 });
 
-/** For tap: false, or why files of PyTorch's own kind cannot be read. */
-async function withoutPickles(): Promise<false | string> {
-  if (withoutGolden) return withoutGolden;
-  return loadTensors(goldenPath('training/learned_embeds.bin')).then(
-    () => false,
-    (error: Error) => `no reader: ${error.message}`,
-  );
-}
-
 t.test('AUTOMATIC1111’s PyTorch form names its token inside', async (t) => {
-  using encoder = await TextEncoder.load(join(await tinyPipelineFolder(), 'text_encoder'));
+  using encoder = await loadTiny();
   const token = await encoder.loadTextualInversion(join(committed, 'formats/embedding.pt'));
   t.equal(token, 'ap-style');
   t.same(encoder.learnedTokens, ['ap-style']);

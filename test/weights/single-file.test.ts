@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, rename } from 'node:fs/promises';
+import { cp, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import {
@@ -8,7 +8,7 @@ import {
   loadTensors,
   Pipeline,
   saveTensors,
-  type Tensor,
+  Tensor,
   TextEncoder,
   UNet,
 } from '../../src/index.js';
@@ -140,6 +140,83 @@ t.test('the autoencoder alone under its original names', async (t) => {
     join(t.testdirName, 'vae/diffusion_pytorch_model.safetensors'),
     join(folder, 'vae/diffusion_pytorch_model.safetensors'),
   );
+});
+
+/** The text encoder as Stability's SD 2.x files hold it: OpenCLIP's names, query, key and value in one. */
+async function asOpenClip(tensors: Record<string, Tensor>, layers: number) {
+  const of = (name: string) => tensors[name] as Tensor;
+  const prefix = 'cond_stage_model.model.';
+  const made: Record<string, Tensor> = {
+    [`${prefix}token_embedding.weight`]: of('embeddings.token_embedding.weight'),
+    [`${prefix}positional_embedding`]: of('embeddings.position_embedding.weight'),
+    [`${prefix}text_projection`]: Tensor.ones([32, 32]),
+    [`${prefix}logit_scale`]: Tensor.ones([1]),
+  };
+  const modules = [
+    ['layer_norm1', 'ln_1'],
+    ['layer_norm2', 'ln_2'],
+    ['mlp.fc1', 'mlp.c_fc'],
+    ['mlp.fc2', 'mlp.c_proj'],
+    ['self_attn.out_proj', 'attn.out_proj'],
+  ];
+  for (const kind of ['weight', 'bias']) {
+    made[`${prefix}ln_final.${kind}`] = of(`final_layer_norm.${kind}`);
+    // The last block is never read from: here it is the first one again.
+    for (let n = 0; n <= layers; n++) {
+      const block = `encoder.layers.${n % layers}`;
+      const original = `${prefix}transformer.resblocks.${n}`;
+      for (const [theirs, name] of modules) {
+        made[`${original}.${name}.${kind}`] = of(`${block}.${theirs}.${kind}`);
+      }
+      const parts = ['q', 'k', 'v'].map((name) => of(`${block}.self_attn.${name}_proj.${kind}`));
+      made[`${original}.attn.in_proj_${kind}`] = await Tensor.cat(parts, 0);
+    }
+  }
+  return made;
+}
+
+t.test('Stable Diffusion 2.x files hold OpenCLIP, whose last block is left out', async (t) => {
+  const folder = await recipeFolder('recipe-sd2');
+  const own = join(folder, 'text_encoder');
+  const { num_hidden_layers: layers } = JSON.parse(
+    await readFile(join(own, 'config.json'), 'utf8'),
+  );
+  const file = join(t.testdir(), 'v2-1.safetensors');
+  await convert(folder, file);
+  const { tensors } = await loadTensors(file);
+  const others = Object.entries(tensors).filter(([name]) => !name.startsWith('cond_stage_model.'));
+  const openClip = await asOpenClip(await bareTensors(join(own, 'model.safetensors')), layers);
+  const v2 = join(t.testdirName, 'open-clip.safetensors');
+  await saveTensors(v2, { ...Object.fromEntries(others), ...openClip });
+
+  using pipeline = await Pipeline.load(v2, { config: folder });
+  await pipeline.textEncoder.save(join(t.testdirName, 'saved'));
+  const saved = join(t.testdirName, 'saved/model.safetensors');
+  await sameTensors(t, saved, join(own, 'model.safetensors'));
+});
+
+t.test('a written folder names no safety checker, and may be the folder itself', async (t) => {
+  const folder = join(t.testdir(), 'own');
+  await cp(await tinyPipelineFolder(), folder, { recursive: true });
+  const indexFile = join(folder, 'model_index.json');
+  const readIndex = async (path: string) =>
+    JSON.parse(await readFile(join(path, 'model_index.json'), 'utf8'));
+  const checker = ['stable_diffusion', 'StableDiffusionSafetyChecker'];
+  const published = { ...(await readIndex(folder)), safety_checker: checker };
+  await writeFile(indexFile, JSON.stringify(published));
+
+  const other = join(t.testdirName, 'other');
+  await convert(folder, other);
+  t.same((await readIndex(other)).safety_checker, [null, null]);
+  using pipeline = await Pipeline.load(folder);
+  const { latents } = await pipeline.generate(quick);
+  await pipeline.save(folder);
+  t.same((await readIndex(folder)).safety_checker, [null, null]);
+  using again = await Pipeline.load(folder);
+  t.ok(sameBytes((await again.generate(quick)).latents, latents));
+  await convert(folder, folder);
+  using converted = await Pipeline.load(folder);
+  t.ok(sameBytes((await converted.generate(quick)).latents, latents));
 });
 
 t.test('of two U-Nets in a file one must be chosen', async (t) => {

@@ -217,9 +217,9 @@ export class Autoencoder {
    */
   async save(folder: string, options: SaveOptions = {}): Promise<void> {
     await saveModel(
+      this,
       folder,
       'diffusion_pytorch_model.safetensors',
-      this.config,
       options,
       (path, dtype, token) => addon().autoencoderSave(this.#handle, path, dtype, token),
     );

@@ -255,7 +255,7 @@ export class TextEncoder {
    * @throws `ERR_WRITE`, `ERR_DISPOSED`.
    */
   async save(folder: string, options: SaveOptions = {}): Promise<void> {
-    await saveModel(folder, 'model.safetensors', this.config, options, (path, dtype, token) =>
+    await saveModel(this, folder, 'model.safetensors', options, (path, dtype, token) =>
       addon().textEncoderSave(this.#handle, path, dtype, token),
     );
   }

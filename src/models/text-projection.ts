@@ -146,8 +146,13 @@ export class TextProjection {
   /** Saves config.json and model.safetensors; {@link load} reads them. `ERR_WRITE`, `ERR_DISPOSED`. */
   async save(folder: string, options: SaveOptions = {}): Promise<void> {
     const config = { _class_name: 'TextProjection', ...this.config };
-    await saveModel(folder, 'model.safetensors', config, options, (path, dtype, token) =>
-      addon().textProjectionSave(this.#handle, path, dtype, token),
+    const { disposed } = this;
+    await saveModel(
+      { disposed, config },
+      folder,
+      'model.safetensors',
+      options,
+      (path, dtype, token) => addon().textProjectionSave(this.#handle, path, dtype, token),
     );
   }
 

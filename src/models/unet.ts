@@ -132,9 +132,9 @@ export class UNet {
    */
   async save(folder: string, options: SaveOptions = {}): Promise<void> {
     await saveModel(
+      this,
       folder,
       'diffusion_pytorch_model.safetensors',
-      this.config,
       options,
       (path, dtype, token) => addon().unetSave(this.#handle, path, dtype, token),
     );

@@ -201,8 +201,8 @@ export class Pipeline {
 
   /**
    * Saves a folder in the diffusers layout, which diffusers and {@link Pipeline.load} read: the weights as
-   * they are now, with their dtype unless another is asked for. Learned tokens and LoRA adapters that are not
-   * fused stay in their own files.
+   * they are now, with their dtype unless another is asked for. Learned tokens, LoRA adapters that
+   * are not fused, ControlNets and the safety checker stay in their own files, and the index names none.
    *
    * @throws `ERR_WRITE`, `ERR_DISPOSED`.
    */

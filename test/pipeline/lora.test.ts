@@ -94,18 +94,25 @@ t.test('the U-Net with the reference’s adapter', { skip: withoutGolden }, asyn
 t.test('every published style of keys is the same adapter', async (t) => {
   using pipeline = await loadTinyPipeline();
   const without = await run(pipeline);
+  const encode = async () => (await pipeline.textEncoder.encode('a lung')).lastHiddenState;
+  const plainText = await encode();
   const folder = t.testdir();
   const results: Tensor[] = [];
+  const texts: Tensor[] = [];
   for (const [style, tensors] of Object.entries(await styles(pipeline))) {
     const path = join(folder, `${style}.safetensors`);
     await saveTensors(path, tensors);
     t.equal(await pipeline.loadLora(path), style);
     results.push(await run(pipeline));
+    texts.push(await encode());
     await pipeline.unloadLora(style);
   }
   const [first, ...others] = results as [Tensor, ...Tensor[]];
   t.ok((await relativeError(first, without)) > 1e-3, 'the adapter does something');
   for (const other of others) t.ok((await relativeError(other, first)) < 1e-6);
+  const [text, ...otherTexts] = texts as [Tensor, ...Tensor[]];
+  t.ok((await relativeError(text, plainText)) > 1e-3, 'it reaches the text encoder');
+  for (const other of otherTexts) t.ok((await relativeError(other, text)) < 1e-6);
   t.ok(same(await run(pipeline), without), 'unloading leaves nothing');
 });
 

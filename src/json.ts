@@ -16,6 +16,32 @@ const nanPlaceholder = '\u0000latentray-nan';
  * @throws LatentrayError `ERR_CONFIG_INVALID` with `path` when `text` is not JSON.
  */
 export function parsePythonJson(text: string, path: string): unknown {
+  const value = parseDialect(text, path);
+  if (isDeeperThan(value, maxDepth)) {
+    const message = `${path}: nested more than ${maxDepth} levels deep`;
+    throw new LatentrayError('ERR_CONFIG_INVALID', message, { path });
+  }
+  return value;
+}
+
+/** Far above any published file, and what every function that walks a value by recursion can stand. */
+const maxDepth = 64;
+
+/** Level by level, since a file can be deeper than the stack. */
+function isDeeperThan(value: unknown, depth: number): boolean {
+  let level = [value];
+  for (let n = 0; n <= depth; ++n) {
+    level = level.filter(isContainer).flatMap((container) => Object.values(container));
+    if (level.length === 0) return false;
+  }
+  return true;
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+function parseDialect(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

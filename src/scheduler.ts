@@ -57,7 +57,14 @@ export class Scheduler {
     const file = (await exists(join(path, 'scheduler_config.json')))
       ? join(path, 'scheduler_config.json')
       : join(path, 'config.json');
-    return Scheduler.create(await readJsonObject(file), overrides);
+    const config = await readJsonObject(file);
+    if (typeof config._class_name === 'string') return Scheduler.create(config, overrides);
+    const found = JSON.stringify(config._class_name) ?? 'nothing';
+    throw new LatentrayError(
+      'ERR_CONFIG_INVALID',
+      `${file}: '_class_name': expected a scheduler's class, found ${found}`,
+      { path: file, key: '_class_name' },
+    );
   }
 
   /**

@@ -29,3 +29,11 @@ t.test('what is not JSON is an error with the path', async (t) => {
     });
   }
 });
+
+t.test('JSON deeper than any config is refused, whatever its depth', async (t) => {
+  for (const depth of [100, 1_000_000]) {
+    t.throws(() => parsePythonJson('['.repeat(depth) + ']'.repeat(depth), 'c.json'), {
+      code: 'ERR_CONFIG_INVALID',
+    });
+  }
+});

@@ -60,7 +60,7 @@ AutoencoderKLOptions AutoencoderKLOptions::from_config(const Config& config) {
   check_block_types(config, "down_block_types", "DownEncoderBlock2D", levels);
   check_block_types(config, "up_block_types", "UpDecoderBlock2D", levels);
   config.require_one_of("act_fn", {"silu", "swish"}, "silu");
-  options.layers_per_block = positive_integer(config, "layers_per_block", 1, kMaxLayers);
+  options.layers_per_block = positive_integer(config, "layers_per_block", 1, kMaxLayersPerBlock);
   options.norm_num_groups = positive_integer(config, "norm_num_groups", 32);
   for (const int64_t channels : options.block_out_channels) {
     if (channels % options.norm_num_groups == 0) continue;

@@ -30,7 +30,7 @@ int64_t common_width(const Config& config, const char* key, size_t levels) {
 
 std::vector<int64_t> blocks_per_level(const Config& config, const char* key,
                                       std::vector<int64_t> fallback) {
-  auto counts = positive_integers(config, key, std::move(fallback), kMaxLayers);
+  auto counts = positive_integers(config, key, std::move(fallback), kMaxLayersPerBlock);
   if (counts.size() > kMaxLevels) config.reject(key, c10::str("at most ", kMaxLevels, " levels"));
   return counts;
 }

@@ -6,6 +6,7 @@
 
 #include "core/cancellation.h"
 #include "models/positive_integer.h"
+#include "nn/placeholder.h"
 
 namespace latentray {
 
@@ -24,7 +25,7 @@ CLIPVisionOptions CLIPVisionOptions::from_config(const Config& config) {
   }
   encoder.layer_norm_eps = config.number("layer_norm_eps", 1e-5);
   encoder.hidden_act = nn::activation(config, "hidden_act", "quick_gelu");
-  options.num_channels = positive_integer(config, "num_channels", 3);
+  options.num_channels = positive_integer(config, "num_channels", 3, 1 << 10);
   options.image_size = positive_integer(config, "image_size", 224, 1 << 14);
   options.patch_size = positive_integer(config, "patch_size", 32, options.image_size);
   return options;
@@ -38,7 +39,7 @@ CLIPVisionEmbeddingsImpl::CLIPVisionEmbeddingsImpl(const CLIPVisionOptions& opti
       position_embedding_(nullptr) {
   const int64_t side = options.image_size / options.patch_size;
   class_embedding_ =
-      register_parameter("class_embedding", at::empty({options.encoder.hidden_size}), false);
+      register_parameter("class_embedding", nn::placeholder({options.encoder.hidden_size}), false);
   position_embedding_ = register_module(
       "position_embedding", nn::Embedding(side * side + 1, options.encoder.hidden_size));
 }

@@ -12,6 +12,7 @@ namespace latentray {
 
 inline constexpr int64_t kMaxSize = int64_t{1} << 24;
 inline constexpr int64_t kMaxLayers = 1024;
+inline constexpr int64_t kMaxLayersPerBlock = 64;
 inline constexpr size_t kMaxLevels = 12;  // each halves the image
 
 inline bool is_positive_integer(int64_t value, int64_t maximum) {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "models/positive_integer.h"
+#include "nn/placeholder.h"
 
 namespace latentray {
 
@@ -66,7 +67,7 @@ StableDiffusionSafetyCheckerImpl::StableDiffusionSafetyCheckerImpl(
           "visual_projection",
           nn::Linear(options.vision.encoder.hidden_size, options.projection_dim, /*bias=*/false))) {
   const auto parameter = [this](const char* name, at::IntArrayRef shape) {
-    return register_parameter(name, at::empty(shape), false);
+    return register_parameter(name, nn::placeholder(shape), false);
   };
   const int64_t width = options.projection_dim;
   concept_embeds_ = parameter("concept_embeds", {options.concepts, width});

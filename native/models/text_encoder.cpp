@@ -14,6 +14,9 @@ namespace latentray {
 
 namespace {
 
+// A tokenizer of another model would ask for a table of any size.
+constexpr int64_t kMostAddedRows = 1 << 16;
+
 template <class Model, class Options>
 std::shared_ptr<TextEncoder> load(const Options& options, const StateDict& state,
                                   const LoadOptions& load_options) {
@@ -49,7 +52,11 @@ void TextEncoder::set_added_embeddings(const std::vector<int64_t>& ids, const at
     weight.set_data(std::exchange(published_embeddings_, at::Tensor()));
     return;
   }
-  const int64_t count = std::max(published.size(0), *std::max_element(ids.begin(), ids.end()) + 1);
+  const int64_t last = *std::max_element(ids.begin(), ids.end());
+  LATENTRAY_CHECK(last - published.size(0) < kMostAddedRows, "ERR_TOKENIZER",
+                  "token embeddings: the tokenizer gives added tokens the id ", last,
+                  ", far outside this encoder's vocabulary (", published.size(0), ")");
+  const int64_t count = std::max(published.size(0), last + 1);
   auto table = at::zeros({count, hidden_size()}, published.options());  // [vocabulary, C]
   table.narrow(0, 0, published.size(0)).copy_(published);
   const auto index = at::tensor(ids, at::kLong).to(table.device());

@@ -20,9 +20,10 @@ void initialize_linear(nn::Linear& linear, at::Generator generator) {
   const auto fan_in = static_cast<double>(linear->weight.size(1));
   const double gain = std::sqrt(2.0 / (1 + a * a));
   const double bound = std::sqrt(3.0) * (gain / std::sqrt(fan_in));
-  linear->weight.uniform_(-bound, bound, generator);
+  linear->weight.set_data(at::empty(linear->weight.sizes()).uniform_(-bound, bound, generator));
   const double bias_bound = 1 / std::sqrt(fan_in);
-  linear->bias.uniform_(-bias_bound, bias_bound, generator);
+  linear->bias.set_data(
+      at::empty(linear->bias.sizes()).uniform_(-bias_bound, bias_bound, generator));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@ namespace {
 // Far above any network that exists; a config beyond it is a mistake, not a model.
 constexpr size_t kMaxUNetLevels = 16;
 constexpr int64_t kMaxUNetLayers = 64;
+constexpr int64_t kMaxTransformerBlocks = 1024;
 constexpr int64_t kMaxWidth = 1 << 16;
 constexpr int64_t kMaxKernel = 15;
 
@@ -99,6 +100,18 @@ std::vector<bool> cross_attention_levels(const Config& config, const std::string
   return has_cross_attention;
 }
 
+// Each level has that many on the way down; two lists that are in range can ask for too many.
+void check_transformer_blocks(const Config& config, const UNet2DConditionOptions& options) {
+  int64_t blocks = 0;
+  for (size_t level = 0; level < options.layers_per_block.size(); ++level) {
+    blocks += options.layers_per_block[level] * options.transformer_layers_per_block[level];
+  }
+  if (blocks > kMaxTransformerBlocks) {
+    config.reject("transformer_layers_per_block",
+                  c10::str("at most ", kMaxTransformerBlocks, " blocks, times layers_per_block"));
+  }
+}
+
 std::vector<int64_t> attention_heads(const Config& config, const std::vector<int64_t>& channels) {
   // The published class reads the number of heads from the key that says "dim".
   auto heads = bounded_per_level(config, "attention_head_dim", 8, channels.size(), kMaxWidth);
@@ -178,6 +191,7 @@ UNet2DConditionOptions UNet2DConditionOptions::from_config(const Config& config)
 
   options.transformer_layers_per_block =
       bounded_per_level(config, "transformer_layers_per_block", 1, levels, kMaxUNetLayers);
+  check_transformer_blocks(config, options);
   options.num_attention_heads = attention_heads(config, options.block_out_channels);
   options.only_cross_attention = latentray::only_cross_attention(config, levels);
   options.cross_attention_dim = text_width(config, levels);

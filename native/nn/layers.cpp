@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "nn/placeholder.h"
+
 namespace latentray::nn {
 
 namespace {
@@ -12,8 +14,8 @@ constexpr int64_t kOnednnLinearFloor = 1 << 20;
 }  // namespace
 
 LinearImpl::LinearImpl(int64_t in_features, int64_t out_features, bool with_bias) {
-  weight = register_parameter("weight", at::empty({out_features, in_features}), false);
-  if (with_bias) bias = register_parameter("bias", at::empty({out_features}), false);
+  weight = register_parameter("weight", placeholder({out_features, in_features}), false);
+  if (with_bias) bias = register_parameter("bias", placeholder({out_features}), false);
 }
 
 bool LinearImpl::runs_on_onednn(const Tensor& x) const {
@@ -38,8 +40,8 @@ Conv2dImpl::Conv2dImpl(int64_t in_channels, int64_t out_channels, int64_t kernel
                        int64_t stride, int64_t padding, bool with_bias)
     : stride_(stride), padding_(padding) {
   weight = register_parameter(
-      "weight", at::empty({out_channels, in_channels, kernel_size, kernel_size}), false);
-  if (with_bias) bias = register_parameter("bias", at::empty({out_channels}), false);
+      "weight", placeholder({out_channels, in_channels, kernel_size, kernel_size}), false);
+  if (with_bias) bias = register_parameter("bias", placeholder({out_channels}), false);
 }
 
 Tensor Conv2dImpl::forward(const Tensor& x) {
@@ -61,8 +63,8 @@ Tensor Conv2dImpl::convolve(const Tensor& x) {
 
 GroupNormImpl::GroupNormImpl(int64_t num_groups, int64_t num_channels, double eps)
     : num_groups_(num_groups), eps_(eps) {
-  weight = register_parameter("weight", at::empty({num_channels}), false);
-  bias = register_parameter("bias", at::empty({num_channels}), false);
+  weight = register_parameter("weight", placeholder({num_channels}), false);
+  bias = register_parameter("bias", placeholder({num_channels}), false);
 }
 
 Tensor GroupNormImpl::forward(const Tensor& x) {
@@ -70,8 +72,8 @@ Tensor GroupNormImpl::forward(const Tensor& x) {
 }
 
 LayerNormImpl::LayerNormImpl(int64_t features, double eps) : eps_(eps) {
-  weight = register_parameter("weight", at::empty({features}), false);
-  bias = register_parameter("bias", at::empty({features}), false);
+  weight = register_parameter("weight", placeholder({features}), false);
+  bias = register_parameter("bias", placeholder({features}), false);
 }
 
 Tensor LayerNormImpl::forward(const Tensor& x) {
@@ -79,7 +81,7 @@ Tensor LayerNormImpl::forward(const Tensor& x) {
 }
 
 EmbeddingImpl::EmbeddingImpl(int64_t num_embeddings, int64_t embedding_dim) {
-  weight = register_parameter("weight", at::empty({num_embeddings, embedding_dim}), false);
+  weight = register_parameter("weight", placeholder({num_embeddings, embedding_dim}), false);
 }
 
 Tensor EmbeddingImpl::forward(const Tensor& ids) { return at::embedding(weight, ids); }

@@ -74,7 +74,7 @@ function shardName(name: unknown, indexPath: string): string {
   if (inside) return name;
   throw new LatentrayError(
     'ERR_WEIGHTS_CORRUPT',
-    `${indexPath}: weight_map: '${name}' is outside the folder`,
+    `${indexPath}: weight_map: ${JSON.stringify(name)} is outside the folder`,
     { path: indexPath },
   );
 }

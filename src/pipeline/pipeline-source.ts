@@ -84,7 +84,7 @@ async function readIndex(path: string): Promise<Record<string, unknown>> {
   if (known) return index;
   throw new LatentrayError(
     'ERR_CONFIG_INVALID',
-    `${path}: _class_name: expected StableDiffusionPipeline, found ${name}`,
+    `${path}: _class_name: expected StableDiffusionPipeline, found ${JSON.stringify(name)}`,
     { path },
   );
 }

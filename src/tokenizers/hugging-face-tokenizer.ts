@@ -71,6 +71,11 @@ export class HuggingFaceTokenizer implements Tokenizer {
     this.modelMaxLength = definition.modelMaxLength;
     this.#added = definition.json.added_tokens;
     this.#build();
+    const specials = specialsOf(this.#single);
+    if (this.modelMaxLength > specials) return;
+    const { origin } = definition;
+    const message = `${origin}: a text's ${specials} special tokens leave no room in ${this.modelMaxLength} ids`;
+    throw new LatentrayError('ERR_TOKENIZER', message, { path: origin });
   }
 
   get vocabSize(): number {
@@ -193,12 +198,13 @@ export class HuggingFaceTokenizer implements Tokenizer {
         { ...correctForBackend(json), added_tokens: this.#added },
         { clean_up_tokenization_spaces: cleanUpTokenizationSpaces },
       );
+      this.#single = this.#template(['A']);
+      this.#pair = this.#template(['A', 'B']);
     } catch (cause) {
+      if (LatentrayError.isInstance(cause)) throw cause;
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new LatentrayError('ERR_TOKENIZER', `${origin}: ${reason}`, { cause, path: origin });
     }
-    this.#single = this.#template(['A']);
-    this.#pair = this.#template(['A', 'B']);
   }
 
   /** Reads the places of the special tokens off the post-processor by running it on stand-ins. */

@@ -12,10 +12,10 @@ import type { Tokenizer } from './tokenizer.js';
 import {
   checkIds,
   parseMerges,
+  parseOptional,
   parseVocabJson,
   parseVocabText,
   readOptional,
-  readOptionalJson,
   tokenizerError,
 } from './tokenizer-files.js';
 import { parseTokenizerJson, vocabularyOf } from './tokenizer-json.js';
@@ -44,28 +44,57 @@ export async function loadTokenizer(
   directory: string,
   options: LoadTokenizerOptions = {},
 ): Promise<Tokenizer> {
-  const [config = {}, specialTokensMap, addedTokens] = await Promise.all([
-    readOptionalJson(directory, 'tokenizer_config.json'),
-    readOptionalJson(directory, 'special_tokens_map.json'),
-    readOptionalJson(directory, 'added_tokens.json'),
-  ]);
+  return tokenizerFrom(directory, (name) => readOptional(directory, name), options);
+}
+
+/** A file's text by its name, or undefined where there is none. */
+type ReadFile = (name: string) => Promise<string | undefined>;
+
+/** @internal {@link loadTokenizer} over files that lie anywhere; messages name them as in `directory`. */
+export async function tokenizerFrom(
+  directory: string,
+  read: ReadFile,
+  options: LoadTokenizerOptions = {},
+): Promise<Tokenizer> {
+  const files = await readSettings(directory, read);
+  const { json, roles } = await readDefinition(directory, read, files);
+  return new HuggingFaceTokenizer({
+    json,
+    roles,
+    modelMaxLength: Math.min(
+      publishedMaxLength(files.config, directory),
+      options.modelMaxLength ?? Infinity,
+    ),
+    cleanUpTokenizationSpaces: files.config.clean_up_tokenization_spaces === true,
+    origin: directory,
+  });
+}
+
+async function readSettings(directory: string, read: ReadFile): Promise<TokenizerFiles> {
+  const [config = {}, specialTokensMap, addedTokens] = await Promise.all(
+    ['tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json'].map(async (name) =>
+      parseOptional(await read(name), join(directory, name)),
+    ),
+  );
   checkIds(Object.entries(addedTokens ?? {}), join(directory, 'added_tokens.json'));
   checkIds(
     Object.keys(config.added_tokens_decoder ?? {}).map((id) => [id, Number(id)]),
     join(directory, 'tokenizer_config.json'),
   );
-  const files = { config, specialTokensMap, addedTokens };
-  const { json, roles } = await readDefinition(directory, files);
-  const named = typeof config.model_max_length === 'number' ? config.model_max_length : Infinity;
-  // transformers writes 1e30 for "no limit".
-  const published = named > 2 ** 31 ? Infinity : named;
-  return new HuggingFaceTokenizer({
-    json,
-    roles,
-    modelMaxLength: Math.min(published, options.modelMaxLength ?? Infinity),
-    cleanUpTokenizationSpaces: config.clean_up_tokenization_spaces === true,
-    origin: directory,
-  });
+  return { config, specialTokensMap, addedTokens };
+}
+
+/** transformers writes 1e30 for "no limit". */
+function publishedMaxLength(
+  { model_max_length: length }: TokenizerFiles['config'],
+  directory: string,
+): number {
+  if (typeof length !== 'number' || length > 2 ** 31) return Infinity;
+  if (Number.isInteger(length) && length > 0) return length;
+  throw tokenizerError(
+    join(directory, 'tokenizer_config.json'),
+    `'model_max_length': expected a positive integer, found ${length}`,
+  );
 }
 
 interface Definition {
@@ -73,12 +102,18 @@ interface Definition {
   readonly roles: RoleTokens;
 }
 
-async function readDefinition(directory: string, files: TokenizerFiles): Promise<Definition> {
-  const tokenizerJson = await readOptional(directory, 'tokenizer.json');
+async function readDefinition(
+  directory: string,
+  read: ReadFile,
+  files: TokenizerFiles,
+): Promise<Definition> {
+  const tokenizerJson = await read('tokenizer.json');
   if (tokenizerJson !== undefined) return fromTokenizerJson(tokenizerJson, directory, files);
-  const vocabJson = await readOptional(directory, 'vocab.json');
-  if (vocabJson !== undefined) return fromVocabJson(vocabJson, directory, files);
-  const vocabText = await readOptional(directory, 'vocab.txt');
+  const vocabJson = await read('vocab.json');
+  if (vocabJson !== undefined) {
+    return fromVocabJson(vocabJson, await read('merges.txt'), directory, files);
+  }
+  const vocabText = await read('vocab.txt');
   if (vocabText !== undefined) return fromVocabText(vocabText, directory, files);
   throw tokenizerError(
     directory,
@@ -99,14 +134,14 @@ function classTokens(model: TokenizerJson['model']): RoleTokens {
   return model.end_of_word_suffix ? clipTokens : robertaTokens;
 }
 
-async function fromVocabJson(
+function fromVocabJson(
   text: string,
+  mergesText: string | undefined,
   directory: string,
   files: TokenizerFiles,
-): Promise<Definition> {
+): Definition {
   const path = join(directory, 'vocab.json');
   const vocab = parseVocabJson(text, path);
-  const mergesText = await readOptional(directory, 'merges.txt');
   if (mergesText === undefined) {
     throw tokenizerError(join(directory, 'merges.txt'), 'is missing beside vocab.json');
   }

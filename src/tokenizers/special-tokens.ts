@@ -31,8 +31,8 @@ type TokenEntry = string | ({ content: string } & Partial<AddedToken>);
 /** The parsed files of a tokenizer's folder; absent files are undefined. */
 export interface TokenizerFiles {
   readonly config: Record<string, unknown>;
-  readonly specialTokensMap?: Record<string, unknown>;
-  readonly addedTokens?: Record<string, unknown>;
+  readonly specialTokensMap: Record<string, unknown> | undefined;
+  readonly addedTokens: Record<string, unknown> | undefined;
 }
 
 /**
@@ -106,8 +106,8 @@ function* tokensOfDecoder({ config }: TokenizerFiles): Iterable<AddedToken> {
   }
 }
 
-function* tokensOfLegacyFile({ addedTokens = {} }: TokenizerFiles): Iterable<AddedToken> {
-  for (const [content, id] of Object.entries(addedTokens)) {
+function* tokensOfLegacyFile({ addedTokens }: TokenizerFiles): Iterable<AddedToken> {
+  for (const [content, id] of Object.entries(addedTokens ?? {})) {
     if (typeof id !== 'number') continue;
     yield { ...unnormalized, id, content, normalized: true, special: false };
   }

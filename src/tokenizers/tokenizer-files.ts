@@ -22,13 +22,12 @@ export async function readOptional(directory: string, name: string): Promise<str
   }
 }
 
-/** A JSON object of the folder, or undefined when there is no file of that name. */
-export async function readOptionalJson(
-  directory: string,
-  name: string,
-): Promise<Record<string, unknown> | undefined> {
-  const text = await readOptional(directory, name);
-  return text === undefined ? undefined : parseObject(text, join(directory, name));
+/** A JSON object, or undefined where the file is absent. */
+export function parseOptional(
+  text: string | undefined,
+  path: string,
+): Record<string, unknown> | undefined {
+  return text === undefined ? undefined : parseObject(text, path);
 }
 
 /** @throws LatentrayError `ERR_TOKENIZER` when `text` is not a JSON object. */

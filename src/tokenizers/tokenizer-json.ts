@@ -4,6 +4,9 @@
 import type { TokenizerJson } from './hugging-face-tokenizer.js';
 import type { AddedToken } from './special-tokens.js';
 import { checkIds, parseObject, tokenizerError } from './tokenizer-files.js';
+import { tokenizerJson } from './tokenizer-json-schema.js';
+
+type Model = Readonly<Record<string, unknown>>;
 
 /**
  * @param text - The file's content.
@@ -12,55 +15,92 @@ import { checkIds, parseObject, tokenizerError } from './tokenizer-files.js';
  */
 export function parseTokenizerJson(text: string, path: string): TokenizerJson {
   const json = parseObject(text, path);
+  if (typeof json.model === 'object')
+    json.model = { type: typeOf(json.model ?? {}), ...json.model };
+  const { success, error } = tokenizerJson.safeParse(json);
+  if (!success) {
+    const reasons = error.issues.slice(0, 3).map(({ path: at, message }) => {
+      return `'${at.join('.')}': ${message.replace('Invalid input: ', '')}`;
+    });
+    throw tokenizerError(path, reasons.join('; '), error);
+  }
   const { normalizer = null, pre_tokenizer = null, post_processor = null, decoder = null } = json;
-  const model = json.model as Record<string, unknown> | undefined;
-  if (typeof model !== 'object' || model === null || Array.isArray(model)) {
-    throw tokenizerError(path, "'model': expected an object");
-  }
-  if (typeof model.vocab !== 'object' || model.vocab === null) {
-    throw tokenizerError(path, "'model.vocab': expected an object or a list");
-  }
-  if (!Array.isArray(model.vocab)) checkIds(Object.entries(model.vocab), path);
-  if (model.type === 'BPE' && model.continuing_subword_prefix) {
-    throw tokenizerError(path, "'model.continuing_subword_prefix' is not supported for BPE");
-  }
   refuseSplits(pre_tokenizer, path);
-  const added_tokens = parseAddedTokens(json.added_tokens, path);
-  return { normalizer, pre_tokenizer, post_processor, decoder, model, added_tokens };
+  const added_tokens = (json.added_tokens ?? []) as Partial<AddedToken>[];
+  const added = added_tokens.map(completed);
+  const model = checkedModel(json.model as Model, added, path);
+  return { normalizer, pre_tokenizer, post_processor, decoder, model, added_tokens: added };
+}
+
+/** Files of the first years name no type. */
+function typeOf({ vocab, merges }: { vocab?: unknown; merges?: unknown }): string {
+  if (Array.isArray(vocab)) return 'Unigram';
+  return merges ? 'BPE' : 'WordPiece';
 }
 
 /** The id of every token of a model: an object in the file, or a list of [token, score] (Unigram). */
-export function vocabularyOf({
-  vocab,
-}: Readonly<Record<string, unknown>>): Readonly<Record<string, number>> {
+export function vocabularyOf({ vocab }: Model): Readonly<Record<string, number>> {
   return Array.isArray(vocab)
     ? Object.fromEntries(vocab.map(([token], id) => [token, id]))
     : (vocab as Record<string, number>);
 }
 
-function parseAddedTokens(value: unknown, path: string): AddedToken[] {
-  if (value !== undefined && value !== null && !Array.isArray(value)) {
-    throw tokenizerError(path, "'added_tokens': expected a list");
+/** A model whose tokens are all there; merges become pairs, whichever way they are written. */
+function checkedModel(model: Model, added: readonly AddedToken[], path: string): Model {
+  if (Array.isArray(model.vocab)) {
+    checkScores(model.vocab, model.unk_id as number, path);
+    return model;
   }
-  return (value ?? []).map((entry: Record<string, unknown>) => {
-    const { id, content, single_word } = entry;
-    checkIds([[String(content), id]], path);
-    if (typeof content !== 'string' || content === '') {
-      throw tokenizerError(path, "'added_tokens': expected a text in every 'content'");
+  const vocab = vocabularyOf(model);
+  checkIds(Object.entries(vocab), path);
+  const unknown = model.unk_token;
+  const isThere = (token: string) =>
+    Object.hasOwn(vocab, token) || added.some(({ content }) => content === token);
+  if (typeof unknown === 'string' && !isThere(unknown)) {
+    throw tokenizerError(path, `'model.unk_token': '${unknown}' is not in the vocabulary`);
+  }
+  if (model.type !== 'BPE') return model;
+  return {
+    ...model,
+    merges: (model.merges as unknown[]).map((merge) => pairOf(merge, vocab, path)),
+  };
+}
+
+function checkScores(vocab: readonly unknown[], unknownId: number, path: string): void {
+  for (const entry of vocab) {
+    const [token, score] = Array.isArray(entry) ? entry : [];
+    if (typeof token !== 'string' || !Number.isFinite(score)) {
+      throw tokenizerError(path, "'model.vocab': expected [token, score] in every place");
     }
-    if (single_word) {
-      throw tokenizerError(path, `'added_tokens': 'single_word' (${content}) is not supported`);
-    }
-    const special = entry.special === true;
-    return {
-      id: id as number,
-      content,
-      lstrip: entry.lstrip === true,
-      rstrip: entry.rstrip === true,
-      normalized: typeof entry.normalized === 'boolean' ? entry.normalized : !special,
-      special,
-    };
-  });
+  }
+  if (unknownId >= vocab.length) {
+    throw tokenizerError(path, `'model.unk_id': ${unknownId} is outside the vocabulary`);
+  }
+}
+
+function pairOf(merge: unknown, vocab: object, path: string): [string, string] {
+  const [left, right, ...rest]: unknown[] =
+    typeof merge === 'string' ? merge.split(' ') : Array.isArray(merge) ? merge : [];
+  if (typeof left !== 'string' || typeof right !== 'string' || rest.length > 0) {
+    throw tokenizerError(path, "'model.merges': expected two tokens in every place");
+  }
+  if (!Object.hasOwn(vocab, left + right)) {
+    throw tokenizerError(path, `'model.merges': '${left + right}' is not in the vocabulary`);
+  }
+  return [left, right];
+}
+
+/** A token with every flag. */
+function completed(token: Partial<AddedToken>): AddedToken {
+  const special = token.special === true;
+  return {
+    id: token.id as number,
+    content: token.content as string,
+    lstrip: token.lstrip === true,
+    rstrip: token.rstrip === true,
+    normalized: token.normalized ?? !special,
+    special,
+  };
 }
 
 const supportedSplits = ['Isolated', 'Removed'];

@@ -154,3 +154,17 @@ t.test('AUTOMATIC1111’s PyTorch form names its token inside', async (t) => {
   const styled = await encoder.encode('a lung ap-style');
   t.ok((await relativeError(styled.lastHiddenState, plain.lastHiddenState)) > 1e-3);
 });
+
+t.test('a tokenizer whose ids are far outside the table makes none of that size', async (t) => {
+  const tokenizer = t.testdir({
+    'vocab.txt': '[UNK]\n[CLS]\n[SEP]\n[PAD]\nlung\n',
+    'added_tokens.json': '{"<far>": 2000000000}',
+  });
+  using encoder = await TextEncoder.load(await recipeFolder('recipe-bert'), { tokenizer });
+  const path = await embeddings(t, { '<x>': Tensor.ones([24]) });
+  await t.rejects(encoder.loadTextualInversion(path), {
+    code: 'ERR_TOKENIZER',
+    message: /2000000001/,
+  });
+  t.same(encoder.learnedTokens, []);
+});

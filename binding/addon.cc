@@ -13,6 +13,7 @@
 #include "metrics.h"
 #include "noise_predictor.h"
 #include "noise_source.h"
+#include "process_group.h"
 #include "safety_checker.h"
 #include "scheduler.h"
 #include "tensor.h"
@@ -61,6 +62,7 @@ Napi::Object initialize_module(Napi::Env env, Napi::Object exports) {
   DenoisingRunObject::export_functions(env, exports);
   export_lora(env, exports);
   export_metrics(env, exports);
+  ProcessGroupObject::export_functions(env, exports);
   return exports;
 }
 

@@ -41,8 +41,8 @@ int64_t first_difference(ProcessGroup& group, const Tensor& numbers) {
 
 void require_equal_parameters(ProcessGroup& group, const NamedParameters& parameters) {
   const auto count = static_cast<int64_t>(parameters.size());
-  LATENTRAY_CHECK(first_difference(group, at::full({1}, count, at::kLong)) < 0,
-                  "ERR_PROCESS_GROUP", "rank ", group.rank(), " trains ", count,
+  LATENTRAY_CHECK(first_difference(group, at::full({1}, count, at::kLong)) < 0, "ERR_PROCESS_GROUP",
+                  "rank ", group.rank(), " trains ", count,
                   " parameters, and another rank another number of them: start every rank with "
                   "the same model and options");
   auto numbers = at::empty({2, count}, at::kLong);
@@ -54,14 +54,14 @@ void require_equal_parameters(ProcessGroup& group, const NamedParameters& parame
   }
   const int64_t different = first_difference(group, numbers.flatten());
   LATENTRAY_CHECK(different < 0, "ERR_PROCESS_GROUP", "the ranks start from different models: '",
-                  parameters[different % count].first, "' is not the same on all. Start every "
+                  parameters[different % count].first,
+                  "' is not the same on all. Start every "
                   "rank from the same files, options and seed");
 }
 
 class GradientAverager::Hook : public torch::autograd::PostAccumulateGradHook {
  public:
-  Hook(GradientAverager& averager, size_t parameter)
-      : averager_(averager), parameter_(parameter) {}
+  Hook(GradientAverager& averager, size_t parameter) : averager_(averager), parameter_(parameter) {}
   void operator()(const torch::autograd::Variable&) override {
     averager_.gradient_is_ready(parameter_);
   }
@@ -79,8 +79,8 @@ GradientAverager::GradientAverager(std::shared_ptr<ProcessGroup> group,
     const auto& parameter = parameters_[i].second;
     LATENTRAY_CHECK(parameter.scalar_type() == at::kFloat, "ERR_DTYPE", "'", parameters_[i].first,
                     "': expected float32, found ", parameter.scalar_type());
-    const bool full = buckets_.empty() ||
-                      (buckets_.back().offsets.back() + parameter.numel()) * 4 > bucket_bytes;
+    const bool full =
+        buckets_.empty() || (buckets_.back().offsets.back() + parameter.numel()) * 4 > bucket_bytes;
     if (full) {
       buckets_.emplace_back();
       buckets_.back().offsets.push_back(0);

@@ -116,7 +116,8 @@ std::string GroupMembership::find_failure() {
     }
     return "every rank is alive, but a connection between two of them broke";
   } catch (const c10::Error&) {
-    return c10::str(host_, ", which keeps the group together, cannot be reached any more: it was "
+    return c10::str(host_,
+                    ", which keeps the group together, cannot be reached any more: it was "
                     "killed, crashed, or ended first; see its own output");
   }
 }

@@ -28,7 +28,8 @@ c10::intrusive_ptr<c10d::Backend> make_nccl_backend(const ProcessGroupOptions& o
   void* library = ::dlopen(library_path().c_str(), RTLD_NOW | RTLD_LOCAL);
   LATENTRAY_CHECK(library, "ERR_DEVICE_UNAVAILABLE",
                   "backend 'nccl': this build of latentray has none. Build it where LibTorch has "
-                  "CUDA and nccl.h is found, or use 'gloo' (", ::dlerror(), ")");
+                  "CUDA and nccl.h is found, or use 'gloo' (",
+                  ::dlerror(), ")");
   const auto make = reinterpret_cast<MakeNccl*>(::dlsym(library, kMakeNcclName));
   LATENTRAY_CHECK(make, "ERR_DEVICE_UNAVAILABLE", "backend 'nccl': ", library_path(),
                   " is of another version. Build it again");

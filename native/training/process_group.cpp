@@ -2,12 +2,12 @@
 
 #include <ATen/ops/zeros.h>
 #include <c10/core/DeviceGuard.h>
+
+#include <thread>
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
-
-#include <thread>
 
 #include "core/cancellation.h"
 #include "core/error.h"
@@ -129,15 +129,15 @@ ProcessGroup::ProcessGroup(const ProcessGroupOptions& options) : options_(option
   const auto host = options.hosts_store || options.prefix.empty()
                         ? c10::str("rank 0 at ", address_of(options))
                         : c10::str("the launcher at ", address_of(options));
-  connection->membership = std::make_unique<GroupMembership>(connection->store, options.rank,
-                                                             options.world_size, host);
+  connection->membership =
+      std::make_unique<GroupMembership>(connection->store, options.rank, options.world_size, host);
   connection->membership->join(deadline);
   try {
     connection->backend = open_backend(options, connection->store);
   } catch (const c10::Error& error) {
-    throw Error("ERR_PROCESS_GROUP", c10::str("rank ", options.rank,
-                                              ": the ranks could not be connected: ",
-                                              first_line(error)));
+    throw Error(
+        "ERR_PROCESS_GROUP",
+        c10::str("rank ", options.rank, ": the ranks could not be connected: ", first_line(error)));
   }
   connection_ = std::move(connection);
   barrier();
@@ -210,8 +210,8 @@ void ProcessGroup::throw_failure(const std::string& failure) {
 }
 
 void ProcessGroup::check_usable() const {
-  LATENTRAY_CHECK(broken_.empty(), "ERR_PROCESS_GROUP", "the process group cannot be used: ",
-                  broken_);
+  LATENTRAY_CHECK(broken_.empty(), "ERR_PROCESS_GROUP",
+                  "the process group cannot be used: ", broken_);
 }
 
 }  // namespace latentray

@@ -53,8 +53,7 @@ class ProcessGroup {
   void reduce(at::Tensor tensor, Reduction reduction = Reduction::kSum);
 
   // The same without waiting for it. From any thread, one at a time.
-  std::shared_ptr<PendingReduction> start(at::Tensor tensor,
-                                          Reduction reduction = Reduction::kSum);
+  std::shared_ptr<PendingReduction> start(at::Tensor tensor, Reduction reduction = Reduction::kSum);
 
   // ERR_PROCESS_GROUP names the rank that failed and its reason. After an error, or where the
   // thread's token fired, the group is of no more use: the ranks are out of step.

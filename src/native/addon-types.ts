@@ -180,6 +180,27 @@ export interface Pieces {
   tileSize: number | null;
 }
 
+export interface ProcessGroupOptions {
+  rank: number;
+  worldSize: number;
+  localRank: number;
+  masterAddr: string;
+  masterPort: number;
+  /** Whether this process keeps the store that the ranks meet at. */
+  hostsStore: boolean;
+  prefix: string;
+  backend: 'gloo' | 'nccl';
+  timeoutMs: number;
+}
+
+export interface ProcessGroupHandle extends Disposable {
+  readonly rank: number;
+  readonly worldSize: number;
+  barrier(token: Token): Promise<void>;
+  sum(numbers: readonly number[], token: Token): Promise<number[]>;
+  fail(reason: string, token: Token): Promise<void>;
+}
+
 export type OpAttributes = Record<string, number | boolean | readonly number[]>;
 
 type Token = CancelToken | undefined;
@@ -409,6 +430,8 @@ export interface Addon {
     downscale: number,
     token: Token,
   ): Promise<{ pixels: TensorHandle; latents: TensorHandle; maskedPixels: TensorHandle }>;
+
+  createProcessGroup(options: ProcessGroupOptions, token: Token): Promise<ProcessGroupHandle>;
 
   imageSimilarity(
     metric: 'rmse' | 'psnr' | 'ssim' | 'msSsim',

@@ -106,3 +106,8 @@ export type {
   Encoding,
   Tokenizer,
 } from './tokenizers/tokenizer.js';
+export {
+  ProcessGroup,
+  type ProcessGroupOptions,
+  processGroupFromEnvironment,
+} from './training/process-group.js';

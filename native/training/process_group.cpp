@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "training/group_membership.h"
 #include "training/nccl_backend.h"
+#include "training/tcp_probe.h"
 
 namespace latentray {
 
@@ -52,25 +53,28 @@ c10::intrusive_ptr<c10d::Store> host_store(const ProcessGroupOptions& options) {
   }
 }
 
-// Short attempts, so that a caller who gives up is heard.
 c10::intrusive_ptr<c10d::Store> find_store(const ProcessGroupOptions& options,
                                            steady_clock::time_point deadline) {
+  while (true) {
+    cancellation_point();
+    const auto problem = probe_tcp(options.master_addr, options.master_port, kLook);
+    if (problem.empty()) break;
+    LATENTRAY_CHECK(steady_clock::now() < deadline, "ERR_PROCESS_GROUP", "rank ", options.rank,
+                    ": nobody answers at ", address_of(options), " (", problem,
+                    "). Start rank 0 there, and check MASTER_ADDR and MASTER_PORT");
+    std::this_thread::sleep_for(kLook / 2);
+  }
   c10d::TCPStoreOptions store;
   store.port = options.master_port;
   store.waitWorkers = false;
-  store.timeout = milliseconds(1000);
-  while (true) {
-    cancellation_point();
-    try {
-      auto found = c10::make_intrusive<c10d::TCPStore>(options.master_addr, store);
-      found->setTimeout(kStoreTimeout);
-      return found;
-    } catch (const c10::Error& error) {
-      LATENTRAY_CHECK(steady_clock::now() < deadline, "ERR_PROCESS_GROUP", "rank ", options.rank,
-                      ": nobody answers at ", address_of(options),
-                      ". Start rank 0 there, and check MASTER_ADDR and MASTER_PORT (",
-                      first_line(error), ")");
-    }
+  store.timeout = kStoreTimeout;
+  try {
+    return c10::make_intrusive<c10d::TCPStore>(options.master_addr, store);
+  } catch (const c10::Error& error) {
+    throw Error("ERR_PROCESS_GROUP",
+                c10::str("rank ", options.rank, ": what answers at ", address_of(options),
+                         " is no process group. Check MASTER_ADDR and MASTER_PORT (",
+                         first_line(error), ")"));
   }
 }
 

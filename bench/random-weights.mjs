@@ -4,8 +4,13 @@ import { join } from 'node:path';
 import { saveTensors, Tensor } from 'latentray';
 
 /** Writes config.json and the weights of these names and shapes; a folder that has them is left as it is. */
-export async function makeRandomModel(folder, config, shapes) {
-  const file = join(folder, 'diffusion_pytorch_model.safetensors');
+export async function makeRandomModel(
+  folder,
+  config,
+  shapes,
+  fileName = 'diffusion_pytorch_model.safetensors',
+) {
+  const file = join(folder, fileName);
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
   if (existsSync(file)) return;

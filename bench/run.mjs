@@ -14,6 +14,12 @@ const benchmarks = {
     about:
       "one U-Net call of Stable Diffusion 1.x's size (3.4 GB of random weights), beside PyTorch",
   },
+  'load-pipeline': {
+    about: "opening a pipeline of Stable Diffusion 1.x's size (4.3 GB of random weights)",
+  },
+  'embed-texts': {
+    about: 'texts to vectors with a BERT of base size, beside PyTorch and ONNX Runtime',
+  },
 };
 
 const [name, ...options] = process.argv.slice(2);

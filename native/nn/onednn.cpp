@@ -8,6 +8,8 @@
 
 #include <atomic>
 
+#include "core/mapped_tensor.h"
+
 namespace latentray::nn {
 
 namespace {
@@ -110,6 +112,8 @@ const at::Tensor& PackedConvWeight::get(const at::Tensor& weight) {
     source_.emplace(weight.storage().getWeakStorageImpl());
     source_offset_ = weight.storage_offset();
     source_version_ = weight.is_inference() ? 0 : weight._version();
+    // From here on the copy serves; a file's weight need not stay in memory beside it.
+    if (source_version_ == 0) release_pages(weight);
   }
   return packed_;
 }

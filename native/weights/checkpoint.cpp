@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "core/read_ahead.h"
 #include "weights/corrupt.h"
 #include "weights/pytorch_file.h"
 #include "weights/safetensors.h"
@@ -28,9 +29,11 @@ void refuse_mix_ups(const MappedFile& file) {
 
 StateDict read_checkpoint(const std::string& path) {
   const auto file = MappedFile::open(path);
-  if (is_pytorch_file(*file)) return read_pytorch_file(file);
-  refuse_mix_ups(*file);
-  return read_safetensors(file);
+  const bool is_pytorch = is_pytorch_file(*file);
+  if (!is_pytorch) refuse_mix_ups(*file);
+  StateDict state = is_pytorch ? read_pytorch_file(file) : read_safetensors(file);
+  read_ahead(file);
+  return state;
 }
 
 StateDict read_checkpoint(const std::vector<std::string>& paths) {

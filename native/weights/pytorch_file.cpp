@@ -11,7 +11,7 @@
 
 #include "core/error.h"
 #include "weights/corrupt.h"
-#include "weights/mapped_tensor.h"
+#include "core/mapped_tensor.h"
 #include "weights/pickle.h"
 #include "weights/zip_archive.h"
 

@@ -13,7 +13,7 @@
 #include "core/dtype.h"
 #include "core/error.h"
 #include "weights/corrupt.h"
-#include "weights/mapped_tensor.h"
+#include "core/mapped_tensor.h"
 
 namespace latentray {
 

@@ -18,4 +18,9 @@ at::Tensor mapped_tensor(const std::shared_ptr<MappedFile>& file, const char* da
 at::Tensor mapped_tensor(const std::shared_ptr<MappedFile>& file, const char* data,
                          at::ScalarType dtype, const std::vector<int64_t>& sizes);
 
+// Gives the memory of a mapped tensor's pages back; whoever looks at it again reads the file again.
+// Only for a tensor that nobody has written to: its changes would be lost. Does nothing to a tensor
+// of another kind.
+void release_pages(const at::Tensor& tensor);
+
 }  // namespace latentray

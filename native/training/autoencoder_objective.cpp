@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "core/error.h"
+#include "training/autocast.h"
 
 namespace latentray {
 
@@ -62,7 +63,22 @@ AutoencoderObjective::AutoencoderObjective(std::shared_ptr<AutoencoderKLImpl> mo
 
 LatentDistribution AutoencoderObjective::encode(const Tensor& pixels) {
   const at::AutoGradMode mode(!options_.decoder_only);
+  const Autocast autocast(pixels.device().type(), options_.precision);
   return model_->encode(pixels);
+}
+
+Tensor AutoencoderObjective::decode(const LatentDistribution& distribution, const Tensor& noise) {
+  LATENTRAY_CHECK(noise.sizes() == distribution.mean.sizes(), "ERR_SHAPE", "noise: expected ",
+                  distribution.mean.sizes(), ", found ", noise.sizes());
+  const auto deviation = (0.5 * distribution.logvar->to(at::kFloat)).exp();
+  const auto latents = distribution.mean.to(at::kFloat) + deviation * noise;  // [N, C, h, w]
+  const Autocast autocast(latents.device().type(), options_.precision);
+  return model_->decode(latents).to(at::kFloat);  // [N, C, H, W]
+}
+
+Tensor AutoencoderObjective::judge(const Tensor& images) {
+  const Autocast autocast(images.device().type(), options_.precision);
+  return discriminator_(images).to(at::kFloat);
 }
 
 AutoencoderLosses AutoencoderObjective::accumulate(const Tensor& pixels, const Tensor& noise,
@@ -70,14 +86,9 @@ AutoencoderLosses AutoencoderObjective::accumulate(const Tensor& pixels, const T
   const at::AutoGradMode with_grad(true);
   AutoencoderLosses losses;
   const auto distribution = encode(pixels);
-  LATENTRAY_CHECK(noise.sizes() == distribution.mean.sizes(), "ERR_SHAPE", "noise: expected ",
-                  distribution.mean.sizes(), ", found ", noise.sizes());
-  const auto deviation = (0.5 * distribution.logvar->to(at::kFloat)).exp();
-  const auto latents = distribution.mean + deviation * noise;  // [N, C, h, w]
-  const auto reconstruction =
-      model_->decode(latents.to(distribution.mean.scalar_type())).to(at::kFloat);  // [N, C, H, W]
+  const auto reconstruction = decode(distribution, noise);
 
-  const auto difference = pixels.to(at::kFloat) - reconstruction;
+  const auto difference = pixels - reconstruction;
   const auto error = per_image(options_.reconstruction == ReconstructionError::kAbsolute
                                    ? difference.abs()
                                    : difference.square());  // [N]
@@ -85,7 +96,8 @@ AutoencoderLosses AutoencoderObjective::accumulate(const Tensor& pixels, const T
   losses.reconstruction = number(error.detach().mean()) / pixel_count;
   auto each = error;
   if (perceptual_) {
-    const auto distance = perceptual_->forward(reconstruction, pixels);  // [N]
+    const Autocast autocast(pixels.device().type(), options_.precision);
+    const auto distance = perceptual_->forward(reconstruction, pixels).to(at::kFloat);  // [N]
     losses.perceptual = number(distance.detach().mean());
     each = each + options_.perceptual_weight * pixel_count * distance;
   }
@@ -115,7 +127,7 @@ AutoencoderLosses AutoencoderObjective::accumulate(const Tensor& pixels, const T
 Tensor AutoencoderObjective::add_adversarial(const Tensor& loss, const Tensor& reconstruction,
                                              AutoencoderLosses& losses) {
   const FrozenParameters frozen(*discriminator_);
-  const auto adversarial = -discriminator_(reconstruction).to(at::kFloat).mean();
+  const auto adversarial = -judge(reconstruction).mean();
   const auto norm_at_last_layer = [this](const Tensor& part) {
     return torch::autograd::grad({part}, {last_layer_}, {}, /*retain_graph=*/true)[0].norm();
   };
@@ -131,8 +143,8 @@ void AutoencoderObjective::accumulate_discriminator(const Tensor& pixels,
                                                     const Tensor& reconstruction,
                                                     double gradient_scale,
                                                     AutoencoderLosses& losses) {
-  const auto real = discriminator_(pixels.to(at::kFloat)).to(at::kFloat);
-  const auto made = discriminator_(reconstruction).to(at::kFloat);
+  const auto real = judge(pixels);
+  const auto made = judge(reconstruction);
   const auto loss = discriminator_hinge_loss(real, made);
   losses.discriminator = number(loss.detach());
   (loss * gradient_scale).backward();

@@ -29,6 +29,8 @@ struct AutoencoderObjectiveOptions {
   double discriminator_weight = 0.5;
   // The first step that the discriminator takes part in.
   int64_t discriminator_start = 50001;
+  // What the networks compute in (autocast). Losses are float32.
+  at::ScalarType precision = at::kFloat;
 };
 
 // Means over the batch, for people and logs. What takes no part is 0.
@@ -55,13 +57,14 @@ class AutoencoderObjective {
   }
 
   // One micro batch: pixels [N, C, H, W] in [-1, 1], noise [N, latent channels, h, w]. Adds
-  // gradients, times `gradient_scale`, to those that are there. Runs under the caller's autocast;
-  // losses are computed in float32.
+  // gradients, times `gradient_scale`, to those that are there.
   AutoencoderLosses accumulate(const at::Tensor& pixels, const at::Tensor& noise, int64_t step,
                                double gradient_scale);
 
  private:
   LatentDistribution encode(const at::Tensor& pixels);
+  at::Tensor decode(const LatentDistribution& distribution, const at::Tensor& noise);
+  at::Tensor judge(const at::Tensor& images);
   at::Tensor add_adversarial(const at::Tensor& loss, const at::Tensor& reconstruction,
                              AutoencoderLosses& losses);
   void accumulate_discriminator(const at::Tensor& pixels, const at::Tensor& reconstruction,

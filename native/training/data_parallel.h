@@ -7,15 +7,12 @@
 
 #include <memory>
 #include <mutex>
-#include <string>
-#include <utility>
 #include <vector>
 
+#include "training/named_parameters.h"
 #include "training/process_group.h"
 
 namespace latentray {
-
-using NamedParameters = std::vector<std::pair<std::string, at::Tensor>>;
 
 // ERR_PROCESS_GROUP names the first parameter whose name, shape or values differ between ranks.
 void require_equal_parameters(ProcessGroup& group, const NamedParameters& parameters);

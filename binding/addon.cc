@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "autoencoder.h"
+#include "autoencoder_trainer.h"
 #include "controlnet.h"
 #include "core/build_info.h"
 #include "denoising_loop.h"
@@ -63,6 +64,7 @@ Napi::Object initialize_module(Napi::Env env, Napi::Object exports) {
   export_lora(env, exports);
   export_metrics(env, exports);
   ProcessGroupObject::export_functions(env, exports);
+  AutoencoderTrainerObject::export_functions(env, exports);
   return exports;
 }
 

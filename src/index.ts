@@ -107,7 +107,23 @@ export type {
   Tokenizer,
 } from './tokenizers/tokenizer.js';
 export {
+  type AutoencoderBatch,
+  type AutoencoderLosses,
+  AutoencoderTrainer,
+  type AutoencoderTrainerOptions,
+  type AutoencoderUpdate,
+  type PatchDiscriminatorOptions,
+  type PerceptualLossOptions,
+  type StepPosition,
+} from './training/autoencoder-trainer.js';
+export {
+  type LatentScale,
+  type MeasureLatentScaleOptions,
+  measureLatentScale,
+} from './training/latent-scale.js';
+export {
   ProcessGroup,
   type ProcessGroupOptions,
   processGroupFromEnvironment,
 } from './training/process-group.js';
+export type { EmaOptions, OptimizerOptions } from './training/trainer-options.js';

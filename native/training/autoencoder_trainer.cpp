@@ -69,6 +69,11 @@ AutoencoderTrainer::AutoencoderTrainer(const std::shared_ptr<Autoencoder>& model
   }
 }
 
+AutoencoderTrainer::~AutoencoderTrainer() {
+  forget_gradients(trained_);
+  for (auto& [name, parameter] : trained_) parameter.requires_grad_(false);
+}
+
 NamedParameters AutoencoderTrainer::parameters() const {
   NamedParameters all = trained_;
   for (const auto& [name, parameter] : judging_) all.emplace_back(kDiscriminator + name, parameter);

@@ -44,6 +44,10 @@ class AutoencoderTrainer {
   // float32, ERR_PROCESS_GROUP where the ranks start from different weights.
   AutoencoderTrainer(const std::shared_ptr<Autoencoder>& model,
                      const AutoencoderTrainerOptions& options);
+  // The model computes without gradients again.
+  ~AutoencoderTrainer();
+  AutoencoderTrainer(const AutoencoderTrainer&) = delete;
+  AutoencoderTrainer& operator=(const AutoencoderTrainer&) = delete;
 
   // The forward and backward pass of one of a step's `micro_steps` micro batches. ERR_NON_FINITE
   // names the step and the samples whose loss is no number.

@@ -1,6 +1,7 @@
 #include "training/loss_scaler.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "training/trainer_state.h"
 

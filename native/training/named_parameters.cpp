@@ -1,6 +1,7 @@
 #include "training/named_parameters.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 namespace latentray {
 

@@ -1,6 +1,7 @@
 #include "training/optimizer.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "core/error.h"
 
@@ -14,6 +15,12 @@ std::vector<Tensor> at_indices(const std::vector<Tensor>& all, const std::vector
   std::vector<Tensor> some;
   for (const size_t i : indices) some.push_back(all[i]);
   return some;
+}
+
+// The fused kernels do not say that they change the weights, and layers keep copies of them
+// (nn/onednn.h).
+void note_change(const std::vector<Tensor>& parameters) {
+  for (const auto& parameter : parameters) parameter.unsafeGetTensorImpl()->bump_version();
 }
 
 class AdamW : public Optimizer {
@@ -41,6 +48,7 @@ class AdamW : public Optimizer {
                       at_indices(squares, present.indices), {}, own_steps, learning_rate,
                       options_.beta1, options_.beta2, options_.weight_decay, options_.eps,
                       /*amsgrad=*/false, /*maximize=*/false);
+    note_change(present.parameters);
   }
 
  private:
@@ -67,6 +75,7 @@ class Sgd : public Optimizer {
     at::_fused_sgd_(present.parameters, present.gradients, buffers, options_.weight_decay,
                     options_.momentum, learning_rate, /*dampening=*/0, /*nesterov=*/false,
                     /*maximize=*/false, /*is_first_step=*/false);
+    note_change(present.parameters);
   }
 
  private:
@@ -97,7 +106,7 @@ void Optimizer::load(const StateDict& state, const std::string& prefix) {
       const auto key = c10::str(prefix, slot_names_[slot], ".", parameters_[i].first);
       const auto found = state.tensors.find(key);
       if (found == state.tensors.end()) {
-        slots_[slot][i] = {};
+        slots_[slot][i].reset();
         continue;
       }
       const auto& tensor = found->second;

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 #include <cmath>
@@ -42,6 +43,7 @@ PatchDiscriminatorImpl::PatchDiscriminatorImpl(const PatchDiscriminatorOptions& 
   }
   add_layer(options.channels * times_at(n), 1, 1, false);
   draw_weights(seed);
+  for (auto& parameter : parameters()) parameter.requires_grad_(true);
 }
 
 void PatchDiscriminatorImpl::add_layer(int64_t in, int64_t out, int64_t stride, bool with_norm) {

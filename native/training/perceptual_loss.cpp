@@ -1,6 +1,7 @@
 #include "training/perceptual_loss.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "core/error.h"
 

@@ -1,8 +1,9 @@
 #include "training/process_group.h"
 
 #include <ATen/ops/zeros.h>
-#include <c10/core/DeviceGuard.h>
+#include <c10/util/Logging.h>
 
+#include <cstdlib>
 #include <thread>
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
@@ -26,6 +27,12 @@ namespace {
 constexpr milliseconds kLook(250);
 // Of one question to the store, which answers at once while it lives.
 constexpr milliseconds kStoreTimeout(10'000);
+
+// c10d logs every broken connection with a C++ stack trace, and throws it too: what is thrown
+// becomes an error that says who is missing. TORCH_CPP_LOG_LEVEL brings the log back.
+void quiet_c10d() {
+  if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = c10::GLOG_FATAL;
+}
 
 std::string first_line(const c10::Error& error) {
   const std::string text = error.what_without_backtrace();
@@ -127,6 +134,7 @@ ProcessGroup::ProcessGroup(const ProcessGroupOptions& options) : options_(option
                   "ERR_INVALID_ARG", "rank: expected 0 to ", options.world_size - 1,
                   " (WORLD_SIZE is ", options.world_size, "); received ", options.rank);
   if (options.world_size == 1) return;
+  quiet_c10d();
   const auto deadline = steady_clock::now() + options.timeout;
   auto connection = std::make_unique<Connection>();
   connection->store = open_store(options, deadline);

@@ -136,6 +136,11 @@ export class ProcessGroup {
   }
 }
 
+/** @internal For the options of what runs in one. */
+export const processGroupOption = z
+  .custom<ProcessGroup>((value) => value instanceof ProcessGroup, 'expected a ProcessGroup')
+  .optional();
+
 /** @internal */
 export function processGroupHandleOf(group: ProcessGroup): ProcessGroupHandle {
   const handle = (group as { [handleKey]?: ProcessGroupHandle } | undefined)?.[handleKey];

@@ -251,7 +251,7 @@ t.test(
       await t.rejects(trainer.saveState(join(t.testdir(), 'x')), { code: 'ERR_INVALID_ARG' });
       await t.rejects(train(trainer, 3, 4), { code: 'ERR_INVALID_ARG' });
       await trainer.useAverage(false);
-        t.equal(await relativeError(await vae.decode(before.mean), own), 0, 'and back');
+      t.equal(await relativeError(await vae.decode(before.mean), own), 0, 'and back');
     }
     t.same((await vae.encode(pixels)).mean.data(), before.mean.data(), 'bit for bit');
   },

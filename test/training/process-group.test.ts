@@ -1,70 +1,27 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { ProcessGroup, processGroupFromEnvironment } from '../../src/index.js';
+import { freePort, type Rank, startRank } from '../support/ranks.js';
 
-const root = join(fileURLToPath(import.meta.url), '../../..');
-const rankProgram = join(root, 'test/training/fixtures/rank.ts');
-
-/** A port that nobody has: the system's choice, given back. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
-
-interface Rank {
-  readonly process: ChildProcess;
-  /** The lines of stdout so far. */
-  readonly lines: string[];
-  readonly exit: Promise<{ code: number | null; lines: string[] }>;
-}
-
-/** Starts a process of test/training/fixtures/rank.ts as torchrun would. */
-function startRank(action: string, rank: number, worldSize: number, port: number): Rank {
-  const child = spawn(process.execPath, [...process.execArgv, rankProgram, action], {
-    env: {
-      ...process.env,
-      RANK: String(rank),
-      WORLD_SIZE: String(worldSize),
-      LOCAL_RANK: String(rank),
-      MASTER_ADDR: '127.0.0.1',
-      MASTER_PORT: String(port),
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const lines: string[] = [];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    lines.push(...text.split('\n').filter(Boolean));
-  });
-  const exit = new Promise<{ code: number | null; lines: string[] }>((resolve) =>
-    child.on('close', (code) => resolve({ code, lines })),
+/** All processes of a group, each told to do `action`. */
+async function startRanks(...actions: string[]): Promise<Rank[]> {
+  const port = await freePort();
+  return actions.map((action, rank) =>
+    startRank('rank.ts', [action], { rank, worldSize: actions.length, port }),
   );
-  return { process: child, lines, exit };
-}
-
-async function line(rank: Rank, text: string): Promise<void> {
-  while (!rank.lines.includes(text)) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 t.test('processes add up their numbers and wait for one another', async (t) => {
-  const port = await freePort();
-  const ranks = [0, 1, 2].map((rank) => startRank('sum', rank, 3, port));
+  const ranks = await startRanks('sum', 'sum', 'sum');
   for (const rank of ranks) {
     t.same(await rank.exit, { code: 0, lines: ['joined', '[3,0.75]'] });
   }
 });
 
 t.test('a killed process ends the others, which name it', async (t) => {
-  const port = await freePort();
-  const ranks = [0, 1].map((rank) => startRank('wait', rank, 2, port));
+  const ranks = await startRanks('wait', 'wait');
   const [first, second] = ranks as [Rank, Rank];
-  await Promise.all(ranks.map((rank) => line(rank, 'joined')));
+  await Promise.all(ranks.map((rank) => rank.line('joined')));
   second.process.kill('SIGKILL');
   const killed = Date.now();
   const { code, lines } = await first.exit;
@@ -78,10 +35,9 @@ t.test('a killed process ends the others, which name it', async (t) => {
 });
 
 t.test('the process that keeps the store is missed too', async (t) => {
-  const port = await freePort();
-  const ranks = [0, 1].map((rank) => startRank('wait', rank, 2, port));
+  const ranks = await startRanks('wait', 'wait');
   const [first, second] = ranks as [Rank, Rank];
-  await Promise.all(ranks.map((rank) => line(rank, 'joined')));
+  await Promise.all(ranks.map((rank) => rank.line('joined')));
   first.process.kill('SIGKILL');
   const { code, lines } = await second.exit;
   t.equal(code, 1);
@@ -89,9 +45,7 @@ t.test('the process that keeps the store is missed too', async (t) => {
 });
 
 t.test('a process that fails ends the others with its reason', async (t) => {
-  const port = await freePort();
-  const waiting = startRank('wait', 0, 2, port);
-  const failing = startRank('fail', 1, 2, port);
+  const [waiting, failing] = (await startRanks('wait', 'fail')) as [Rank, Rank];
   await failing.exit;
   const { code, lines } = await waiting.exit;
   t.equal(code, 1);

@@ -351,6 +351,30 @@ t.test('what is wrong is named', async (t) => {
   await t.rejects(create({ perceptual: { features: '/nowhere', linear: '/nowhere' } }), {
     code: /ERR_MODEL_NOT_FOUND|ERR_WEIGHTS_CORRUPT/,
   });
+  const expected = await committedCase('autoencoder_training');
+  const [features, linear] = [part(expected, 'vgg.'), part(expected, 'lpips.')];
+  const folder = t.testdir();
+  const perceptual = { features: join(folder, 'vgg'), linear: join(folder, 'lpips') };
+  await saveTensors(perceptual.features, features);
+  await saveTensors(perceptual.linear, features);
+  await t.rejects(create({ perceptual }), {
+    code: 'ERR_WEIGHTS_MISSING_KEY',
+    key: 'lin0.model.1.weight',
+  });
+  const ones = await Tensor.zeros([1, 5, 1, 1]);
+  await saveTensors(perceptual.linear, { ...linear, 'lin0.model.1.weight': ones });
+  await t.rejects(create({ perceptual }), {
+    code: 'ERR_WEIGHTS_SHAPE',
+    key: 'lin0.model.1.weight',
+  });
+  await saveTensors(perceptual.linear, linear);
+  using small = await create({ perceptual });
+  const tiny = await pixelsOf(1, 8);
+  await t.rejects(small.accumulate({ pixels: tiny, sampleNumbers: [0, 1] }, { step: 0 }), {
+    code: 'ERR_SHAPE',
+    message: /perceptual loss/,
+  });
+
   using half = await loadTiny({ dtype: 'bfloat16' });
   await t.rejects(AutoencoderTrainer.create(half), { code: 'ERR_DTYPE', message: /float32/ });
 
@@ -381,7 +405,7 @@ t.test('what is wrong is named', async (t) => {
     step: '6',
     samples: '40, 41',
   });
-  const wrong = join(t.testdir(), 'wrong.safetensors');
+  const wrong = join(folder, 'wrong.safetensors');
   await saveTensors(wrong, { 'model.encoder.conv_in.weight': pixels });
   await t.rejects(plain.loadState(wrong), { code: /ERR_WEIGHTS_(MISSING_KEY|SHAPE)/ });
   const aborted = AbortSignal.abort(new Error('enough'));

@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "autoencoder.h"
+#include "autoencoder_trainer.h"
 #include "controlnet.h"
 #include "core/build_info.h"
 #include "denoising_loop.h"
@@ -13,6 +14,7 @@
 #include "metrics.h"
 #include "noise_predictor.h"
 #include "noise_source.h"
+#include "process_group.h"
 #include "safety_checker.h"
 #include "scheduler.h"
 #include "tensor.h"
@@ -61,6 +63,8 @@ Napi::Object initialize_module(Napi::Env env, Napi::Object exports) {
   DenoisingRunObject::export_functions(env, exports);
   export_lora(env, exports);
   export_metrics(env, exports);
+  ProcessGroupObject::export_functions(env, exports);
+  AutoencoderTrainerObject::export_functions(env, exports);
   return exports;
 }
 

@@ -7,6 +7,7 @@
 #include "models/pixels.h"
 #include "noise_source.h"
 #include "tensor.h"
+#include "training/latent_scale.h"
 #include "weights/checkpoint.h"
 
 namespace latentray::binding {
@@ -116,6 +117,37 @@ Napi::Value scale_latents(const Napi::CallbackInfo& info) {
   });
 }
 
+// setScalingFactor(autoencoder, factor, token): in line with what computes with it
+Napi::Value set_scaling_factor(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto model = AutoencoderObject::payload_of(info[0]);
+    return start_model_job(
+        info.Env(), {model}, cancel_token_argument(info[2]),
+        [model, factor = number_argument(info[1], "factor")] {
+          model->set_scaling_factor(factor);
+          return true;
+        },
+        [](Napi::Env env, bool) { return env.Undefined(); });
+  });
+}
+
+// latentSums(autoencoder, pixels, token) → { count, sum, sumOfSquares }
+Napi::Value latent_sums_job(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto model = AutoencoderObject::payload_of(info[0]);
+    return start_model_job(
+        info.Env(), {model}, cancel_token_argument(info[2]),
+        [model, pixels = tensor_argument(info[1])] { return latent_sums(model->encode(pixels)); },
+        [](Napi::Env env, LatentSums sums) {
+          auto result = Napi::Object::New(env);
+          result.Set("count", sums.count);
+          result.Set("sum", sums.sum);
+          result.Set("sumOfSquares", sums.sum_of_squares);
+          return result;
+        });
+  });
+}
+
 // sampleLatents(mean, logvar | null, noiseSource, token)
 Napi::Value sample_latents(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
@@ -165,6 +197,8 @@ void AutoencoderObject::export_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("pixelsToGreyBytes", Napi::Function::New<pixel_conversion<to_grey_bytes>>(env));
   exports.Set("pixelsFromUnitRange", Napi::Function::New<pixel_conversion<from_unit_range>>(env));
   exports.Set("bytesToPixels", Napi::Function::New<pixel_conversion<from_bytes>>(env));
+  exports.Set("setScalingFactor", Napi::Function::New<set_scaling_factor>(env));
+  exports.Set("latentSums", Napi::Function::New<latent_sums_job>(env));
   exports.Set("scaleLatents", Napi::Function::New<scale_latents>(env));
   exports.Set("sampleLatents", Napi::Function::New<sample_latents>(env));
 }

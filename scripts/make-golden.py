@@ -669,6 +669,161 @@ def noise_case(path):
     write_case(path, tensors, seeds={name: str(seed) for name, (_, seed) in cases.items()})
 
 
+# Of the small VGG16: its convolutions by their place in torchvision's list, and each level's channels.
+VGG_LEVELS = [([0, 2], 4), ([5, 7], 6), ([10, 12, 14], 8), ([17, 19, 21], 8), ([24, 26, 28], 8)]
+DISCRIMINATOR_CHANNELS = 4
+
+
+def vgg_weights(seed):
+    weights, channels = {}, 3
+    for convolutions, out in VGG_LEVELS:
+        for n in convolutions:
+            weights[f"features.{n}.weight"] = randn([out, channels, 3, 3], seed + n) * math.sqrt(2 / (9 * channels))
+            weights[f"features.{n}.bias"] = randn([out], seed + 50 + n) * 0.1
+            channels = out
+    return weights
+
+
+def lpips(vgg, linear, image, reference):
+    """lpips/lpips.py of richzhang/PerceptualSimilarity, version 0.1: [N]."""
+    shift = torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1)
+    scale = torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1)
+
+    def features(x):
+        x = (x - shift) / scale
+        for level, (convolutions, _) in enumerate(VGG_LEVELS):
+            if level > 0:
+                x = torch.nn.functional.max_pool2d(x, 2)
+            for n in convolutions:
+                x = torch.relu(
+                    torch.nn.functional.conv2d(x, vgg[f"features.{n}.weight"], vgg[f"features.{n}.bias"], padding=1)
+                )
+            yield x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10)
+
+    pairs = zip(features(image), features(reference), linear, strict=True)
+    return sum(torch.nn.functional.conv2d((a - b) ** 2, w).mean([2, 3])[:, 0] for a, b, w in pairs)
+
+
+class PatchGan(torch.nn.Module):
+    """NLayerDiscriminator of CompVis/taming-transformers, two layers."""
+
+    def __init__(self):
+        super().__init__()
+        n = DISCRIMINATOR_CHANNELS
+        conv = torch.nn.Conv2d
+        self.main = torch.nn.Sequential(
+            conv(3, n, 4, 2, 1),
+            torch.nn.LeakyReLU(0.2),
+            conv(n, 2 * n, 4, 2, 1, bias=False),
+            torch.nn.BatchNorm2d(2 * n, track_running_stats=False),
+            torch.nn.LeakyReLU(0.2),
+            conv(2 * n, 4 * n, 4, 1, 1, bias=False),
+            torch.nn.BatchNorm2d(4 * n, track_running_stats=False),
+            torch.nn.LeakyReLU(0.2),
+            conv(4 * n, 1, 4, 1, 1),
+        )
+
+    def forward(self, x):
+        return self.main(x)
+
+
+AUTOENCODER_TRAINING = {
+    "plain": dict(reconstruction="l1", klWeight=1e-2),
+    "decoder": dict(reconstruction="l2", klWeight=1e-2, decoder=True),
+    "whole": dict(reconstruction="l2", klWeight=1e-2, perceptualWeight=0.3, discriminatorWeight=0.5),
+}
+# Whose gradients are kept.
+KEPT = [
+    "encoder.conv_in.weight",
+    "encoder.mid_block.attentions.0.to_q.weight",
+    "quant_conv.bias",
+    "post_quant_conv.weight",
+    "decoder.up_blocks.1.resnets.0.norm1.weight",
+    "decoder.conv_out.weight",
+]
+
+
+def autoencoder_step(vae, gan, vgg, linear, pixels, noise, settings):
+    """ldm/modules/losses/contperceptual.py of CompVis/latent-diffusion; one forward for both networks."""
+    posterior = vae.encode(pixels).latent_dist
+    if settings.get("decoder"):
+        posterior.mean, posterior.std = posterior.mean.detach(), posterior.std.detach()
+    made = vae.decode(posterior.mean + posterior.std * noise).sample
+    error = (pixels - made).abs() if settings["reconstruction"] == "l1" else (pixels - made) ** 2
+    losses = {"reconstruction": error.mean()}
+    if "perceptualWeight" in settings:
+        distance = lpips(vgg, linear, made, pixels)
+        losses["perceptual"] = distance.mean()
+        error = error + settings["perceptualWeight"] * distance.view(-1, 1, 1, 1)
+    loss = nll = error.sum() / len(pixels)
+    losses["kl"] = posterior.kl().mean()
+    if not settings.get("decoder"):
+        loss = loss + settings["klWeight"] * losses["kl"]
+    if "discriminatorWeight" in settings:
+        adversarial = -gan(made).mean()
+        last = vae.decoder.conv_out.weight
+        norms = [torch.autograd.grad(part, last, retain_graph=True)[0].norm() for part in (nll, adversarial)]
+        weight = (norms[0] / (norms[1] + 1e-4)).clamp(0, 1e4).detach() * settings["discriminatorWeight"]
+        losses |= {"adversarial": adversarial, "adversarialWeight": weight}
+        loss = loss + weight * adversarial
+    losses["loss"] = loss
+    loss.backward()
+    if "discriminatorWeight" in settings:
+        gan.zero_grad()
+        real, fake = gan(pixels), gan(made.detach())
+        judging = 0.5 * (torch.relu(1 - real).mean() + torch.relu(1 + fake).mean())
+        judging.backward()
+        losses["discriminator"] = judging
+    return {name: value.item() for name, value in losses.items()}
+
+
+@torch.enable_grad()
+def autoencoder_training_case(path):
+    """Two AdamW steps with a norm limit, on recipe-sd1's autoencoder: `plain`, `decoder` alone, `whole`."""
+    vgg = vgg_weights(70_000)
+    linear = [randn([1, channels, 1, 1], 70_200 + n).abs() for n, (_, channels) in enumerate(VGG_LEVELS)]
+    pixels = randn([2, 3, 32, 32], 70_300).clamp(-1, 1)
+    noise = randn([2, 4, 4, 4], 70_301)
+    tensors = {"pixels": pixels, "noise": noise}
+    tensors |= {f"vgg.{name}": weight for name, weight in vgg.items()}
+    tensors |= {f"lpips.lin{n}.model.1.weight": weight for n, weight in enumerate(linear)}
+    results = {}
+    for name, settings in AUTOENCODER_TRAINING.items():
+        vae = diffusers.AutoencoderKL(**VAE)
+        apply_recipe(vae, FAMILIES["recipe-sd1"]["seed"] + 20_000)
+        gan = PatchGan()
+        apply_recipe(gan, 70_400)
+        gan.train()
+        trained = [
+            (key, value)
+            for key, value in vae.named_parameters()
+            if not settings.get("decoder") or key.startswith(("decoder.", "post_quant_conv."))
+        ]
+        adamw = dict(lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2)
+        optimizers = [torch.optim.AdamW([value for _, value in trained], **adamw)]
+        if "discriminatorWeight" in settings:
+            optimizers.append(torch.optim.AdamW(gan.parameters(), **adamw))
+            tensors |= {f"discriminator.{key}": value.clone() for key, value in gan.state_dict().items()}
+        results[name] = []
+        for step in range(2):
+            losses = autoencoder_step(vae, gan, vgg, linear, pixels, noise, settings)
+            if step == 0:
+                gradients = {key: value.grad.clone() for key, value in trained if key in KEPT}
+                if "discriminatorWeight" in settings:
+                    gradients |= {f"discriminator.{key}": value.grad.clone() for key, value in gan.named_parameters()}
+                tensors |= {f"{name}.gradient.{key}": value for key, value in gradients.items()}
+            losses["gradientNorm"] = torch.nn.utils.clip_grad_norm_([value for _, value in trained], 5.0).item()
+            torch.nn.utils.clip_grad_norm_(gan.parameters(), 5.0)
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
+            vae.zero_grad()
+            results[name].append(losses)
+        tensors |= {f"{name}.after.{key}": value.detach().clone() for key, value in trained if key in KEPT}
+    tensors = {key: value.detach().contiguous() for key, value in tensors.items()}
+    write_case(path, tensors, settings=AUTOENCODER_TRAINING, losses=results, discriminator_channels=DISCRIMINATOR_CHANNELS)
+
+
 def broken_files(folder):
     folder.mkdir(parents=True, exist_ok=True)
     whole = save({"bias": torch.zeros(4), "weight": torch.ones(4, 4)})
@@ -739,6 +894,7 @@ def main():
     roberta_case(out / "recipe-roberta", default.parent / "tokenizers/fixtures/roberta")
     projection_case(out / "text_projection.safetensors")
     noise_case(out / "noise.safetensors")
+    autoencoder_training_case(out / "autoencoder_training.safetensors")
     broken_files(out / "formats")
     pytorch_files(out / "formats")
 

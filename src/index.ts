@@ -106,3 +106,24 @@ export type {
   Encoding,
   Tokenizer,
 } from './tokenizers/tokenizer.js';
+export {
+  type AutoencoderBatch,
+  type AutoencoderLosses,
+  AutoencoderTrainer,
+  type AutoencoderTrainerOptions,
+  type AutoencoderUpdate,
+  type PatchDiscriminatorOptions,
+  type PerceptualLossOptions,
+  type StepPosition,
+} from './training/autoencoder-trainer.js';
+export {
+  type LatentScale,
+  type MeasureLatentScaleOptions,
+  measureLatentScale,
+} from './training/latent-scale.js';
+export {
+  ProcessGroup,
+  type ProcessGroupOptions,
+  processGroupFromEnvironment,
+} from './training/process-group.js';
+export type { EmaOptions, OptimizerOptions } from './training/trainer-options.js';

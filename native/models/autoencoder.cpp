@@ -62,6 +62,11 @@ Tensor Autoencoder::decode(const Tensor& latents) {
   return compute_pixels(latents).contiguous();
 }
 
+void Autoencoder::set_scaling_factor(double) {
+  throw Error("ERR_INVALID_ARG",
+              "scalingFactor: only an AutoencoderKL's can be set, from latents it was measured on");
+}
+
 void Autoencoder::check_pixels(const Tensor& pixels) const {
   check_input("pixels", pixels, latent_space().pixel_channels);
   const int64_t step = latent_space().downscale;

@@ -61,6 +61,9 @@ class Autoencoder : public torch::nn::Module {
 
   virtual const LatentSpace& latent_space() const = 0;
 
+  // Between computations. ERR_INVALID_ARG where the architecture's factor is fixed.
+  virtual void set_scaling_factor(double factor);
+
   // What encode and decode accept: ERR_SHAPE, ERR_DTYPE or ERR_INVALID_ARG (another device).
   void check_pixels(const at::Tensor& pixels) const;
   void check_latents(const at::Tensor& latents) const;

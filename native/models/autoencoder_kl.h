@@ -63,6 +63,7 @@ class AutoencoderKLImpl : public Autoencoder {
   explicit AutoencoderKLImpl(const AutoencoderKLOptions& options);
 
   const LatentSpace& latent_space() const override { return options_.latent_space; }
+  void set_scaling_factor(double factor) override { options_.latent_space.scaling_factor = factor; }
 
  protected:
   at::Tensor compute_moments(const at::Tensor& pixels) override;

@@ -57,8 +57,7 @@ export interface Encoded {
  */
 export class Autoencoder {
   readonly #handle: AutoencoderHandle;
-  /** The published config.json; empty for TAESD's layout, which has none. */
-  readonly config: Readonly<Record<string, unknown>>;
+  #config: Readonly<Record<string, unknown>>;
   /** The files that the weights came from. */
   readonly weightFiles: readonly string[];
 
@@ -68,7 +67,7 @@ export class Autoencoder {
     weightFiles: readonly string[],
   ) {
     this.#handle = handle;
-    this.config = config;
+    this.#config = config;
     this.weightFiles = weightFiles;
   }
 
@@ -104,6 +103,11 @@ export class Autoencoder {
     return this.#handle;
   }
 
+  /** The published config.json; empty for TAESD's layout, which has none. */
+  get config(): Readonly<Record<string, unknown>> {
+    return this.#config;
+  }
+
   get device(): string {
     return this.#handle.device;
   }
@@ -125,6 +129,21 @@ export class Autoencoder {
   /** What a diffusion model multiplies these latents by (`scaling_factor`): 0.18215 for Stable Diffusion 1.x. */
   get scalingFactor(): number {
     return this.#handle.latentSpace.scalingFactor;
+  }
+
+  /**
+   * Sets what a diffusion model multiplies these latents by, here and in the config that {@link
+   * Autoencoder.save} writes. A diffusion model goes with the factor that it was trained with.
+   *
+   * @param factor - Above 0; {@link measureLatentScale} finds it.
+   * @throws `ERR_INVALID_ARG`, also for a tiny autoencoder, whose latents are scaled already.
+   */
+  async setScalingFactor(factor: number, options: JobOptions = {}): Promise<void> {
+    const { signal } = parseOptions(jobOptions, options, 'setScalingFactor');
+    if (!Number.isFinite(factor) || factor <= 0)
+      throw invalidArgument('factor', 'a number above 0', factor);
+    await runJob(signal, async (token) => addon().setScalingFactor(this.#handle, factor, token));
+    this.#config = { ...this.#config, scaling_factor: factor };
   }
 
   /**

@@ -180,6 +180,86 @@ export interface Pieces {
   tileSize: number | null;
 }
 
+export interface ProcessGroupOptions {
+  rank: number;
+  worldSize: number;
+  localRank: number;
+  masterAddr: string;
+  masterPort: number;
+  /** Whether this process keeps the store that the ranks meet at. */
+  hostsStore: boolean;
+  prefix: string;
+  backend: 'gloo' | 'nccl';
+  timeoutMs: number;
+}
+
+export interface ProcessGroupHandle extends Disposable {
+  readonly rank: number;
+  readonly worldSize: number;
+  barrier(token: Token): Promise<void>;
+  sum(numbers: readonly number[], token: Token): Promise<number[]>;
+  fail(reason: string, token: Token): Promise<void>;
+}
+
+export interface OptimizerOptions {
+  name: 'adamw' | 'sgd';
+  betas: readonly [number, number];
+  eps: number;
+  weightDecay: number;
+  momentum: number;
+}
+
+export interface EmaOptions {
+  decay: number;
+  invGamma: number | null;
+  power: number | null;
+}
+
+export interface AutoencoderTrainerOptions {
+  decoderOnly: boolean;
+  reconstruction: 'l1' | 'l2';
+  klWeight: number;
+  perceptual: { features: string; linear: string; weight: number } | null;
+  discriminator: { channels: number; layers: number; weight: number; startStep: number } | null;
+  optimizer: OptimizerOptions;
+  maxGradNorm: number | null;
+  ema: EmaOptions | null;
+  precision: 'float32' | 'bfloat16' | 'float16';
+  seed: bigint;
+  processGroup: ProcessGroupHandle | null;
+}
+
+export interface AutoencoderLosses {
+  loss: number;
+  reconstruction: number;
+  perceptual: number;
+  kl: number;
+  adversarial: number;
+  adversarialWeight: number;
+  discriminator: number;
+  losses: number[];
+}
+
+export interface AutoencoderUpdate {
+  gradientNorm: number;
+  discriminatorGradientNorm: number;
+  skipped: boolean;
+  lossScale: number;
+}
+
+export interface AutoencoderTrainerHandle extends Disposable {
+  accumulate(
+    batch: { pixels: TensorHandle; sampleNumbers: readonly number[]; noise: TensorHandle | null },
+    position: { step: number; microSteps: number },
+    token: Token,
+  ): Promise<AutoencoderLosses>;
+  update(learningRate: number, token: Token): Promise<AutoencoderUpdate>;
+  gradients(token: Token): Promise<Record<string, TensorHandle>>;
+  useAverage(average: boolean, token: Token): Promise<void>;
+  saveState(path: string, token: Token): Promise<void>;
+  loadState(path: string, token: Token): Promise<void>;
+}
+
 export type OpAttributes = Record<string, number | boolean | readonly number[]>;
 
 type Token = CancelToken | undefined;
@@ -341,6 +421,12 @@ export interface Addon {
   pixelsToGreyBytes(pixels: TensorHandle, token: Token): Promise<TensorHandle>;
   pixelsFromUnitRange(pixels: TensorHandle, token: Token): Promise<TensorHandle>;
   bytesToPixels(bytes: TensorHandle, token: Token): Promise<TensorHandle>;
+  setScalingFactor(autoencoder: AutoencoderHandle, factor: number, token: Token): Promise<void>;
+  latentSums(
+    autoencoder: AutoencoderHandle,
+    pixels: TensorHandle,
+    token: Token,
+  ): Promise<{ count: number; sum: number; sumOfSquares: number }>;
   scaleLatents(
     autoencoder: AutoencoderHandle,
     latents: TensorHandle,
@@ -409,6 +495,13 @@ export interface Addon {
     downscale: number,
     token: Token,
   ): Promise<{ pixels: TensorHandle; latents: TensorHandle; maskedPixels: TensorHandle }>;
+
+  createAutoencoderTrainer(
+    autoencoder: AutoencoderHandle,
+    options: AutoencoderTrainerOptions,
+    token: Token,
+  ): Promise<AutoencoderTrainerHandle>;
+  createProcessGroup(options: ProcessGroupOptions, token: Token): Promise<ProcessGroupHandle>;
 
   imageSimilarity(
     metric: 'rmse' | 'psnr' | 'ssim' | 'msSsim',

@@ -1,0 +1,13 @@
+// What LibTorch's ProcessGroupGloo.hpp needs to be read, and no more: see ../README.md.
+#pragma once
+
+#include <chrono>
+
+namespace gloo {
+
+class Context {
+ public:
+  void setTimeout(std::chrono::milliseconds timeout);
+};
+
+}  // namespace gloo

@@ -1,0 +1,13 @@
+// What LibTorch's ProcessGroupGloo.hpp needs to be read, and no more: see ../../README.md.
+#pragma once
+
+namespace gloo::transport {
+
+class Device;
+
+class UnboundBuffer {
+ public:
+  virtual ~UnboundBuffer() = 0;
+};
+
+}  // namespace gloo::transport

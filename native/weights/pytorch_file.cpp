@@ -10,8 +10,8 @@
 #include <unordered_map>
 
 #include "core/error.h"
-#include "weights/corrupt.h"
 #include "core/mapped_tensor.h"
+#include "weights/corrupt.h"
 #include "weights/pickle.h"
 #include "weights/zip_archive.h"
 

@@ -12,8 +12,8 @@
 
 #include "core/dtype.h"
 #include "core/error.h"
-#include "weights/corrupt.h"
 #include "core/mapped_tensor.h"
+#include "weights/corrupt.h"
 
 namespace latentray {
 

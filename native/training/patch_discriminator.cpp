@@ -56,6 +56,7 @@ void PatchDiscriminatorImpl::add_layer(int64_t in, int64_t out, int64_t stride, 
 }
 
 void PatchDiscriminatorImpl::draw_weights(uint64_t seed) {
+  for (auto& parameter : parameters()) parameter.set_data(at::empty(parameter.sizes()));
   const at::NoGradGuard no_grad;
   const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   for (auto& [convolution, norm] : layers_) {

@@ -35,8 +35,9 @@ if (name === undefined) {
     console.error(`no benchmark is called ${name}`);
     process.exitCode = 1;
   }
+  const width = Math.max(...Object.keys(benchmarks).map((each) => each.length)) + 2;
   for (const [each, { about }] of Object.entries(benchmarks)) {
-    console.log(`${each.padEnd(12)}${about}`);
+    console.log(`${each.padEnd(width)}${about}`);
   }
 }
 

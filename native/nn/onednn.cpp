@@ -112,8 +112,9 @@ const at::Tensor& PackedConvWeight::get(const at::Tensor& weight) {
     source_.emplace(weight.storage().getWeakStorageImpl());
     source_offset_ = weight.storage_offset();
     source_version_ = weight.is_inference() ? 0 : weight._version();
-    // From here on the copy serves; a file's weight need not stay in memory beside it.
-    if (source_version_ == 0) release_pages(weight);
+    // From here on the copy serves; a file's weight need not stay in memory beside it. One that was
+    // written to, or may have been, is no longer in the file.
+    if (!weight.is_inference() && weight._version() == 0) release_pages(weight);
   }
   return packed_;
 }

@@ -190,9 +190,20 @@ StateDict AutoencoderTrainer::state() const {
   return state;
 }
 
+void AutoencoderTrainer::require_state_of_these_options(const StateDict& other) const {
+  const StateDict own = state();
+  for (const auto& [key, tensor] : own.tensors) {
+    // An optimizer has no tensors before its first step.
+    if (key.starts_with(kOptimizer) || key.starts_with(kDiscriminatorOptimizer)) continue;
+    tensor_of(other, key, tensor.sizes());
+  }
+  for (const auto& [key, text] : own.metadata) integer_of(other, key);
+}
+
 void AutoencoderTrainer::load_state(const StateDict& state) {
   LATENTRAY_CHECK(!average_in_use_, "ERR_INVALID_ARG",
                   "the averaged weights are in the model: put its own back before loading");
+  require_state_of_these_options(state);
   forget();
   load_parameters(state, kModel, trained_);
   optimizer_->load(state, kOptimizer);

@@ -60,7 +60,8 @@ class AutoencoderTrainer {
   // The averaged weights in the model, or its own again. ERR_INVALID_ARG without EMA.
   void use_average(bool average);
 
-  // Everything that changes. The averaged weights must not be in use.
+  // Everything that changes. The averaged weights must not be in use. The state of other options
+  // (ERR_WEIGHTS_…) changes nothing.
   StateDict state() const;
   void load_state(const StateDict& state);
 
@@ -72,6 +73,8 @@ class AutoencoderTrainer {
   void begin_last_pass(int64_t step);
   void check_batch(const AutoencoderBatch& batch) const;
   at::Tensor noise_of(const AutoencoderBatch& batch, int64_t step) const;
+  // Before anything of it is taken over.
+  void require_state_of_these_options(const StateDict& state) const;
   void forget();
 
   std::shared_ptr<AutoencoderKLImpl> model_;

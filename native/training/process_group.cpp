@@ -43,14 +43,18 @@ std::string address_of(const ProcessGroupOptions& options) {
   return c10::str(options.master_addr, ":", options.master_port);
 }
 
-c10::intrusive_ptr<c10d::Store> host_store(const ProcessGroupOptions& options) {
+c10::intrusive_ptr<c10d::Store> make_store(const ProcessGroupOptions& options, bool is_server) {
   c10d::TCPStoreOptions store;
   store.port = options.master_port;
-  store.isServer = true;
+  store.isServer = is_server;
   store.waitWorkers = false;
   store.timeout = kStoreTimeout;
+  return c10::make_intrusive<c10d::TCPStore>(options.master_addr, store);
+}
+
+c10::intrusive_ptr<c10d::Store> host_store(const ProcessGroupOptions& options) {
   try {
-    return c10::make_intrusive<c10d::TCPStore>(options.master_addr, store);
+    return make_store(options, /*is_server=*/true);
   } catch (const c10::Error& error) {
     throw Error("ERR_PROCESS_GROUP",
                 c10::str("rank 0 cannot keep the group's store at ", address_of(options),
@@ -71,12 +75,8 @@ c10::intrusive_ptr<c10d::Store> find_store(const ProcessGroupOptions& options,
                     "). Start rank 0 there, and check MASTER_ADDR and MASTER_PORT");
     std::this_thread::sleep_for(kLook / 2);
   }
-  c10d::TCPStoreOptions store;
-  store.port = options.master_port;
-  store.waitWorkers = false;
-  store.timeout = kStoreTimeout;
   try {
-    return c10::make_intrusive<c10d::TCPStore>(options.master_addr, store);
+    return make_store(options, /*is_server=*/false);
   } catch (const c10::Error& error) {
     throw Error("ERR_PROCESS_GROUP",
                 c10::str("rank ", options.rank, ": what answers at ", address_of(options),

@@ -20,19 +20,23 @@ namespace {
 
 }  // namespace
 
-void copy_state(const StateDict& state, const std::string& key, const at::Tensor& target) {
-  const at::NoGradGuard no_grad;
+const at::Tensor& tensor_of(const StateDict& state, const std::string& key, at::IntArrayRef sizes) {
   const auto found = state.tensors.find(key);
   if (found == state.tensors.end()) throw_missing(state, key);
-  if (found->second.sizes() != target.sizes()) {
+  if (found->second.sizes() != sizes) {
     throw Error("ERR_WEIGHTS_SHAPE",
-                c10::str(state.origin, ": '", key, "': expected ", target.sizes(), ", found ",
+                c10::str(state.origin, ": '", key, "': expected ", sizes, ", found ",
                          found->second.sizes()),
                 {{"key", key},
-                 {"expectedShape", c10::str(target.sizes())},
+                 {"expectedShape", c10::str(sizes)},
                  {"actualShape", c10::str(found->second.sizes())}});
   }
-  target.copy_(found->second);
+  return found->second;
+}
+
+void copy_state(const StateDict& state, const std::string& key, const at::Tensor& target) {
+  const at::NoGradGuard no_grad;
+  target.copy_(tensor_of(state, key, target.sizes()));
 }
 
 int64_t integer_of(const StateDict& state, const std::string& key) {

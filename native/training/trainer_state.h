@@ -8,7 +8,10 @@
 
 namespace latentray {
 
-// Copies the state's tensor into `target`. ERR_WEIGHTS_MISSING_KEY, ERR_WEIGHTS_SHAPE.
+// The state's tensor of that name. ERR_WEIGHTS_MISSING_KEY, ERR_WEIGHTS_SHAPE.
+const at::Tensor& tensor_of(const StateDict& state, const std::string& key, at::IntArrayRef sizes);
+
+// Copies the state's tensor into `target`. Errors as above.
 void copy_state(const StateDict& state, const std::string& key, const at::Tensor& target);
 
 // ERR_WEIGHTS_MISSING_KEY, ERR_WEIGHTS_CORRUPT for what is no number.

@@ -405,9 +405,27 @@ t.test('what is wrong is named', async (t) => {
     step: '6',
     samples: '40, 41',
   });
+  const state = join(folder, 'state.safetensors');
+  await plain.saveState(state);
+  const { tensors } = await loadTensors(state);
+  const weight = tensors['model.encoder.conv_in.weight'] as Tensor;
+  const last = 'model.quant_conv.weight';
   const wrong = join(folder, 'wrong.safetensors');
-  await saveTensors(wrong, { 'model.encoder.conv_in.weight': pixels });
-  await t.rejects(plain.loadState(wrong), { code: /ERR_WEIGHTS_(MISSING_KEY|SHAPE)/ });
+  for (const [value, code] of [
+    [undefined, 'ERR_WEIGHTS_MISSING_KEY'],
+    [pixels, 'ERR_WEIGHTS_SHAPE'],
+  ] as const) {
+    const others: Record<string, Tensor> = {
+      ...tensors,
+      'model.encoder.conv_in.weight': await weight.mul(2),
+    };
+    delete others[last];
+    await saveTensors(wrong, value ? { ...others, [last]: value } : others);
+    await t.rejects(plain.loadState(wrong), { code, key: last });
+  }
+  await plain.saveState(state);
+  const kept = (await loadTensors(state)).tensors['model.encoder.conv_in.weight'];
+  t.same(kept?.data(), weight.data(), 'a state that does not fit changes nothing');
   const aborted = AbortSignal.abort(new Error('enough'));
   await t.rejects(plain.accumulate({ pixels, sampleNumbers }, { ...at, signal: aborted }), {
     message: 'enough',

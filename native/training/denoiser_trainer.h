@@ -67,9 +67,9 @@ class DenoiserTrainer {
   DenoiserTrainer(const DenoiserTrainer&) = delete;
   DenoiserTrainer& operator=(const DenoiserTrainer&) = delete;
 
-  // The forward and backward pass of one of a step's `micro_steps` micro batches. Where computing
-  // fails or is cancelled, what the step has so far is dropped. ERR_NON_FINITE names the step and
-  // the samples.
+  // The forward and backward pass of one of a step's `micro_steps` micro batches. Where it is
+  // cancelled, or refuses the batch, it adds nothing. ERR_NON_FINITE names the step and the
+  // samples.
   DenoiserLosses accumulate(const DenoiserBatch& batch, int64_t step, int64_t micro_steps);
 
   ParameterUpdate update(double learning_rate) { return trainer_->update(learning_rate); }
@@ -90,7 +90,7 @@ class DenoiserTrainer {
   void check_text(const TextConditions& text, int64_t samples) const;
   at::Tensor states_of(const TextConditions& text);
   at::Tensor predict(const NoisyLatents& noisy, const TextConditions& text);
-  DenoiserLosses backward(const DenoiserBatch& batch, int64_t step, double gradient_scale);
+  void backward(const at::Tensor& loss, int64_t step, int64_t micro_steps);
 
   DenoiserModels models_;
   NoisePredictionLoss loss_;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import {
   DenoiserTrainer,
   type DenoiserTrainerOptions,
@@ -8,8 +8,14 @@ import {
   Tensor,
   TextProjection,
 } from '../../src/index.js';
-import { savedWeights, stateBatch, textBatch, trainSteps } from '../support/denoiser.js';
-import { relativeError } from '../support/golden.js';
+import {
+  digest,
+  digests,
+  savedWeights,
+  stateBatch,
+  textBatch,
+  trainSteps,
+} from '../support/denoiser.js';
 import { committed } from '../support/recipe.js';
 import { loadTinyPipeline, quick } from '../support/tiny-pipeline.js';
 
@@ -21,10 +27,11 @@ async function withToken(pipeline: Pipeline): Promise<{ '<effusion>': number[] }
   return { '<effusion>': [pipeline.textEncoder.tokenizer.tokenToId('<effusion>') as number] };
 }
 
-async function pixelsOf(pipeline: Pipeline): Promise<Uint8Array> {
+/** The digest of what the pipeline makes. */
+async function imageOf(pipeline: Pipeline): Promise<string> {
   const [image] = (await pipeline.generate(quick)).images;
   if (!image) throw new Error('no image');
-  return Uint8Array.from(image.data);
+  return digest(Uint8Array.from(image.data));
 }
 
 t.test('what is not trained stays as it is, bit for bit', async (t) => {
@@ -43,35 +50,41 @@ t.test('what is not trained stays as it is, bit for bit', async (t) => {
   unet.dispose();
   const after = await savedWeights(t, pipeline);
   t.same(after.textEncoder, before.textEncoder);
-  const changed = Object.keys(after.unet).filter(
-    (name) => String(after.unet[name]) !== String(before.unet[name]),
-  );
+  const changed = Object.keys(after.unet).filter((name) => after.unet[name] !== before.unet[name]);
   t.same(changed.sort(), Object.keys(before.unet).sort(), 'every weight of the U-Net has changed');
 });
 
 t.test('one row of the vocabulary is learned, and no other changes', async (t) => {
   using pipeline = await loadTinyPipeline();
   const id = pipeline.textEncoder.tokenizer.encode('lung').inputIds[1] as number;
-  const before = (await savedWeights(t, pipeline)).textEncoder;
+  const before = await savedTable(t, pipeline);
   const trainer = await DenoiserTrainer.create(pipeline, {
     tokens: { lung: [id] },
     optimizer: { weightDecay: 0.5 },
   });
   await trainSteps(trainer, [0, 3], async () => textBatch(pipeline));
-  const learned = (await trainer.learnedTokens()).lung;
+  const learned = (await trainer.learnedTokens()).lung?.data() as Float32Array;
   trainer.dispose();
-  const after = (await savedWeights(t, pipeline)).textEncoder;
-  const key = Object.keys(before).find((name) => name.endsWith('token_embedding.weight')) ?? '';
-  const [old, now] = [before[key] as Float32Array, after[key] as Float32Array];
-  t.same(now.slice(id * 32, (id + 1) * 32), learned?.data(), 'the learned row is in the table');
-  t.notSame(old.slice(id * 32, (id + 1) * 32), learned?.data());
-  now.set(old.slice(id * 32, (id + 1) * 32), id * 32);
-  t.same(after, before, 'but for the row');
+  const after = await savedTable(t, pipeline);
+  const at = id * 32;
+  const old = before.slice(at, at + 32);
+  t.same(after.slice(at, at + 32), learned, 'the learned row is in the table');
+  t.notSame(old, learned);
+  after.set(old, at);
+  t.equal(digest(after), digest(before), 'but for the row');
 });
+
+async function savedTable(t: Test, pipeline: Pipeline): Promise<Float32Array> {
+  const folder = t.testdir();
+  await pipeline.textEncoder.save(folder);
+  const { tensors } = await loadTensors(join(folder, 'model.safetensors'));
+  const name = Object.keys(tensors).find((key) => key.endsWith('token_embedding.weight')) ?? '';
+  return ((tensors[name] as Tensor).data() as Float32Array).slice();
+}
 
 t.test('calls use what is learned; the saved adapter gives the same afterwards', async (t) => {
   using pipeline = await loadTinyPipeline();
-  const before = await pixelsOf(pipeline);
+  const before = await imageOf(pipeline);
   const trainer = await DenoiserTrainer.create(pipeline, {
     lora: {
       rank: 2,
@@ -80,20 +93,20 @@ t.test('calls use what is learned; the saved adapter gives the same afterwards',
     },
     ema: { decay: 0.5 },
   });
-  t.same(await pixelsOf(pipeline), before, 'it begins with nothing');
+  t.same(await imageOf(pipeline), before, 'it begins with nothing');
   await trainSteps(trainer, [0, 4], async (step) => textBatch(pipeline, undefined, step), 1e-2);
-  const trained = await pixelsOf(pipeline);
+  const trained = await imageOf(pipeline);
   t.notSame(trained, before);
   await trainer.useAverage(true);
-  t.notSame(await pixelsOf(pipeline), trained, 'the average is another');
+  t.notSame(await imageOf(pipeline), trained, 'the average is another');
   await trainer.useAverage(false);
-  t.same(await pixelsOf(pipeline), trained, 'and back');
+  t.same(await imageOf(pipeline), trained, 'and back');
   const path = join(t.testdir(), 'adapter.safetensors');
   await trainer.saveLora(path);
   trainer.dispose();
-  t.same(await pixelsOf(pipeline), before, 'it is out again');
+  t.same(await imageOf(pipeline), before, 'it is out again');
   await pipeline.loadLora(path);
-  t.same(await pixelsOf(pipeline), trained, 'alpha is in the file too');
+  t.same(await imageOf(pipeline), trained, 'alpha is in the file too');
   const { tensors, metadata } = await loadTensors(path);
   const names = Object.keys(tensors);
   t.ok(names.some((name) => /^text_encoder\..*mlp\.fc1\.lora\.up\.weight$/.test(name)));
@@ -112,15 +125,15 @@ t.test("a pipeline's own adapters stay beside the one in training", async (t) =>
 
   using trainer = await DenoiserTrainer.create(pipeline, { lora: { rank: 1 } });
   await trainSteps(trainer, [0, 2], async (step) => stateBatch(step), 1e-2);
-  const trained = await pixelsOf(pipeline);
+  const trained = await imageOf(pipeline);
   await pipeline.loadLora(path, { name: 'first' });
-  const both = await pixelsOf(pipeline);
+  const both = await imageOf(pipeline);
   t.notSame(both, trained);
   await pipeline.setLoraScales({ first: 0 });
-  t.same(await pixelsOf(pipeline), trained, 'scales leave the one in training alone');
+  t.same(await imageOf(pipeline), trained, 'scales leave the one in training alone');
   await t.rejects(pipeline.fuseLora(), { code: 'ERR_INVALID_ARG', message: /trained/ });
   await pipeline.unloadLora();
-  t.same(await pixelsOf(pipeline), trained);
+  t.same(await imageOf(pipeline), trained);
 });
 
 const everything: DenoiserTrainerOptions = {
@@ -135,8 +148,9 @@ const everything: DenoiserTrainerOptions = {
 };
 
 t.test('a run that goes on from its state goes on bit for bit', async (t) => {
+  const folder = t.testdir();
   const [path, end, resumedEnd] = ['state', 'end', 'resumed'].map((name) =>
-    join(t.testdir({}), '..', `${name}.safetensors`),
+    join(folder, `${name}.safetensors`),
   ) as [string, string, string];
   const texts = ['an <effusion>', 'a lung'];
   using pipeline = await loadTinyPipeline();
@@ -161,12 +175,8 @@ t.test('a run that goes on from its state goes on bit for bit', async (t) => {
   await resumed.loadState(path);
   t.same(await trainSteps(resumed, [3, 6], batchOf), losses);
   await resumed.saveState(resumedEnd);
-  const [a, b] = [await loadTensors(end), await loadTensors(resumedEnd)];
-  t.same(b.metadata, a.metadata);
-  t.same(Object.keys(b.tensors), Object.keys(a.tensors));
-  for (const [name, value] of Object.entries(a.tensors)) {
-    t.same(b.tensors[name]?.data(), value.data(), name);
-  }
+  t.same(await digests(resumedEnd), await digests(end));
+  t.same((await loadTensors(resumedEnd)).metadata, (await loadTensors(end)).metadata);
 });
 
 t.test('every part, precision and optimizer lowers the loss', async (t) => {
@@ -198,24 +208,21 @@ t.test('every part, precision and optimizer lowers the loss', async (t) => {
 
 const models = ({ unet, textEncoder, scheduler }: Pipeline) => ({ unet, textEncoder, scheduler });
 
-t.test('an abort drops the step, which then begins again', async (t) => {
+t.test('a batch that a signal stops adds nothing', async (t) => {
   using pipeline = await loadTinyPipeline();
   using trainer = await DenoiserTrainer.create(pipeline, { trainable: ['unet'] });
-  const batch = await stateBatch();
   const position = { step: 0, microSteps: 2 };
-  await trainer.accumulate(batch, position);
+  await trainer.accumulate(await stateBatch(1), position);
+  const before = await trainer.gradients();
+  const batch = await stateBatch(2);
   const controller = new AbortController();
   const stopped = trainer.accumulate(batch, { ...position, signal: controller.signal });
-  setTimeout(() => controller.abort(new Error('enough')), 1);
+  controller.abort(new Error('enough'));
   await t.rejects(stopped, { message: 'enough' });
   await t.rejects(trainer.update(1), { code: 'ERR_INVALID_ARG' });
-  t.same(await trainer.gradients(), {}, 'nothing is left of it');
-  for (let i = 0; i < 2; i++) await trainer.accumulate(batch, position);
-  const gradients = await trainer.gradients();
-  await trainer.update(0);
-  await trainer.accumulate(batch, { step: 0 });
   for (const [name, gradient] of Object.entries(await trainer.gradients())) {
-    const error = await relativeError(gradients[name] as Tensor, gradient);
-    t.ok(error <= 1e-6, `${name}: ${error}`);
+    t.equal(digest(gradient.data()), digest((before[name] as Tensor).data()), name);
   }
+  await trainer.accumulate(batch, position);
+  await trainer.update(1e-3);
 });

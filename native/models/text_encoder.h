@@ -59,7 +59,15 @@ class TextEncoder : public torch::nn::Module {
   // checkpoint's table; no ids bring it back. ERR_SHAPE or ERR_NON_FINITE for rows that do not fit.
   void set_added_embeddings(const std::vector<int64_t>& ids, const at::Tensor& rows);
 
+  // Whether layers are computed again in the backward pass, in place of keeping what they computed.
+  // Nothing changes where no gradients are recorded.
+  void set_gradient_checkpointing(bool active) { gradient_checkpointing_ = active; }
+
+ protected:
+  bool gradient_checkpointing() const { return gradient_checkpointing_; }
+
  private:
+  bool gradient_checkpointing_ = false;
   at::Tensor published_embeddings_;  // undefined while nothing is added
 };
 

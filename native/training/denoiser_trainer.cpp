@@ -130,6 +130,14 @@ DenoiserTrainer::DenoiserTrainer(const DenoiserModels& models,
   for (const auto& lora : loras_) append(all, lora->parameters());
   if (tokens_) append(all, tokens_->parameters());
   trainer_ = std::make_unique<ParameterTrainer>(all, options.training);
+  set_gradient_checkpointing(options.gradient_checkpointing);
+}
+
+DenoiserTrainer::~DenoiserTrainer() { set_gradient_checkpointing(false); }
+
+void DenoiserTrainer::set_gradient_checkpointing(bool active) {
+  models_.unet->set_gradient_checkpointing(active);
+  if (models_.text_encoder) models_.text_encoder->set_gradient_checkpointing(active);
 }
 
 void DenoiserTrainer::check_text(const TextConditions& text, int64_t samples) const {

@@ -38,6 +38,7 @@ struct DenoiserTrainerOptions {
   TrainedDenoiserParts parts;
   NoisePredictionOptions loss;  // its seed is for everything that is drawn
   ParameterTrainerOptions training;
+  bool gradient_checkpointing = false;
 };
 
 // What the U-Net attends to: ids for the text encoder, or its states.
@@ -64,6 +65,7 @@ class DenoiserTrainer {
   // ERR_INVALID_ARG where nothing is trained, a part is missing, lies on another device, or is
   // trained in two ways; the errors of training/trained_parts.h and of ParameterTrainer.
   DenoiserTrainer(const DenoiserModels& models, const DenoiserTrainerOptions& options);
+  ~DenoiserTrainer();
   DenoiserTrainer(const DenoiserTrainer&) = delete;
   DenoiserTrainer& operator=(const DenoiserTrainer&) = delete;
 
@@ -86,6 +88,7 @@ class DenoiserTrainer {
   const DenoiserModels& models() const { return models_; }
 
  private:
+  void set_gradient_checkpointing(bool active);
   void check_batch(const DenoiserBatch& batch, int64_t step) const;
   void check_text(const TextConditions& text, int64_t samples) const;
   at::Tensor states_of(const TextConditions& text);

@@ -59,11 +59,15 @@ export function digest({ buffer, byteOffset, byteLength }: TypedArray): string {
     .digest('hex');
 }
 
-/** The digests of a file's tensors, by name. */
-export async function digests(path: string): Promise<Record<string, string>> {
-  const { tensors } = await loadTensors(path);
+/** The digests of tensors, by name. */
+export function digestsOf(tensors: Record<string, Tensor>): Record<string, string> {
   const entries = Object.entries(tensors);
   return Object.fromEntries(entries.map(([name, value]) => [name, digest(value.data())]));
+}
+
+/** The same of a file. */
+export async function digests(path: string): Promise<Record<string, string>> {
+  return digestsOf((await loadTensors(path)).tensors);
 }
 
 /** The digests of the weights that a pipeline saves. */

@@ -7,10 +7,9 @@ import {
   type Pipeline,
   saveTensors,
   Tensor,
-  TextProjection,
   UNet,
 } from '../../src/index.js';
-import { digest, digests, stateBatch, textBatch, trainSteps } from '../support/denoiser.js';
+import { digests, stateBatch, textBatch, trainSteps } from '../support/denoiser.js';
 import { committed, recipeFolder } from '../support/recipe.js';
 import { loadTinyPipeline, tinyPipelineFolder } from '../support/tiny-pipeline.js';
 
@@ -110,7 +109,6 @@ t.test('one trainer a part; models in training are not changed otherwise', async
 
 t.test('a batch that does not fit is named, and adds nothing', async (t) => {
   using pipeline = await loadTinyPipeline();
-  const { unet, scheduler } = pipeline;
   using trainer = await DenoiserTrainer.create(pipeline, { trainable: ['unet'] });
   using text = await DenoiserTrainer.create(pipeline, {
     lora: { targets: { unet: false, textEncoder: ['q_proj'] } },
@@ -148,8 +146,6 @@ t.test('a batch that does not fit is named, and adds nothing', async (t) => {
   await refused({ encoderHiddenStates: zeros(2, 7, 31) }, 'ERR_SHAPE', /encoder_hidden_states/);
   await refused({ attentionMask: zeros(2, 6) }, 'ERR_SHAPE', /mask/);
   await refused({}, 'ERR_INVALID_ARG', /expected inputIds/, text);
-  using alone = await DenoiserTrainer.create({ unet, scheduler }, { lora: {} }).catch(() => text);
-  t.equal(alone, text, 'the U-Net is in training');
   await t.rejects(trainer.accumulate(batch, { step: -1 }), { code: 'ERR_INVALID_ARG' });
   await t.rejects(trainer.accumulate(batch, { step: 0, microSteps: 0 }), {
     code: 'ERR_INVALID_ARG',
@@ -241,7 +237,7 @@ t.test('a disposed trainer says so, and leaves its models to others', async (t) 
   trainer.dispose();
   t.ok(trainer.disposed);
   await running;
-  for (const call of [
+  const calls: Promise<unknown>[] = [
     trainer.accumulate(batch, at),
     trainer.update(1),
     trainer.gradients(),
@@ -249,9 +245,8 @@ t.test('a disposed trainer says so, and leaves its models to others', async (t) 
     trainer.saveLora('/tmp/x'),
     trainer.saveState('/tmp/x'),
     trainer.loadState('/tmp/x'),
-  ]) {
-    await t.rejects(call, { code: 'ERR_DISPOSED' });
-  }
+  ];
+  for (const call of calls) await t.rejects(call as Promise<void>, { code: 'ERR_DISPOSED' });
   using again = await DenoiserTrainer.create({ unet, scheduler }, { trainable: ['unet'] });
   await again.accumulate(batch, at);
   unet.dispose();

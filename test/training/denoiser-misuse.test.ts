@@ -63,7 +63,7 @@ t.test('what cannot be trained is named', async (t) => {
   });
   await refused({ trainable: ['textEncoder'] }, /textEncoder: expected one/, { unet, scheduler });
   await refused({ tokens: { a: [7] } }, /textEncoder: expected one/, { unet, scheduler });
-  using inpainting = await UNet.load(join(await recipeFolder('recipe-inpaint'), 'unet'));
+  using inpainting = await UNet.load(await recipeFolder('recipe-inpaint'));
   await refused({ trainable: ['unet'] }, /as many channels/, { unet: inpainting, scheduler });
 
   using half = await loadTinyPipeline({ dtype: 'bfloat16' });

@@ -1,7 +1,22 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { DenoiserTrainer, loadTensors, Pipeline, saveTensors, Tensor } from '../../src/index.js';
-import { type Case, goldenPath, relativeError, tensor, withoutGolden } from '../support/golden.js';
+import {
+  DenoiserTrainer,
+  type DenoiserTrainerOptions,
+  loadTensors,
+  Pipeline,
+  saveTensors,
+  Tensor,
+} from '../../src/index.js';
+import {
+  type Case,
+  committedCase,
+  goldenPath,
+  relativeError,
+  tensor,
+  withoutGolden,
+} from '../support/golden.js';
+import { recipeFolder } from '../support/recipe.js';
 
 const skip = withoutGolden;
 
@@ -206,4 +221,67 @@ async function beginWith(t: Test, trainer: DenoiserTrainer, { tensors }: Case) {
   }
   await saveTensors(path, state.tensors, { metadata: state.metadata });
   await trainer.loadState(path);
+}
+
+interface Settings {
+  family: string;
+  learningRate: number;
+  snrGamma?: number;
+  id?: number;
+  rank?: number;
+  alpha?: number;
+  targets?: string[];
+}
+
+function trainerOptions(name: string, settings: Settings): DenoiserTrainerOptions {
+  const { rank, alpha, targets, id, snrGamma } = settings;
+  const common = { maxGradNorm: 1, ema: { decay: 0.9 }, ...(snrGamma && { snrGamma }) };
+  if (rank && alpha && targets)
+    return { ...common, lora: { rank, alpha, targets: { unet: targets } } };
+  if (id) return { ...common, tokens: { word: [id] } };
+  return { ...common, trainable: [name === 'text_encoder' ? 'textEncoder' : 'unet'] };
+}
+
+/** As the case names what it has of a trainer's. */
+function caseNames(tensors: Record<string, Tensor>): Record<string, Tensor> {
+  const entries = Object.entries(tensors).map(([name, value]) => [
+    name
+      .replace(/^(unet|text_encoder\.text_model)\./, '')
+      .replace('lora.down', 'lora_A')
+      .replace('lora.up', 'lora_B')
+      .replace('tokens.word', 'row'),
+    value,
+  ]);
+  return Object.fromEntries(entries);
+}
+
+for (const name of ['unet', 'velocity', 'text_encoder', 'token', 'lora']) {
+  t.test(`training ${name} equals diffusers and peft`, async (t) => {
+    const expected = await committedCase('denoiser_training');
+    const parse = (key: string) => JSON.parse(expected.metadata[key] ?? '')[name];
+    const settings: Settings = parse('settings');
+    const steps: { loss: number; gradientNorm: number }[] = parse('steps');
+    using pipeline = await Pipeline.load(await recipeFolder(settings.family));
+    using trainer = await DenoiserTrainer.create(pipeline, trainerOptions(name, settings));
+    const begin = Object.entries(part(expected, `${name}.begin.`)).map(([key, value]) => [
+      key.replace('lora_A', 'lora.down'),
+      value,
+    ]);
+    await beginWith(t, trainer, { tensors: Object.fromEntries(begin), metadata: {} });
+    const batch = { ...batchOf(expected), inputIds: tensor(expected, 'input_ids') };
+    for (const [step, { loss, gradientNorm }] of steps.entries()) {
+      near(t, (await trainer.accumulate(batch, { step })).loss, loss, `loss of step ${step}`);
+      const gradients = part(expected, `${name}.gradient.`);
+      if (step === 0 && Object.keys(gradients).length > 0)
+        await nearTensors(t, caseNames(await trainer.gradients()), gradients, 'gradient');
+      const update = await trainer.update(settings.learningRate);
+      near(t, update.gradientNorm, gradientNorm, `gradient norm of step ${step}`);
+    }
+    const [after, average] = [part(expected, `${name}.after.`), part(expected, `${name}.average.`)];
+    const found = caseNames(await weightsOf(t, trainer));
+    if (name === 'token') found.row = await (found.row as Tensor).reshape([-1]);
+    await nearTensors(t, found, after, 'after');
+    if (Object.keys(average).length > 0)
+      await nearTensors(t, caseNames(await weightsOf(t, trainer, 'ema.')), average, 'average');
+  });
 }

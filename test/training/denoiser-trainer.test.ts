@@ -109,7 +109,7 @@ t.test('calls use what is learned; the saved adapter gives the same afterwards',
   t.same(await imageOf(pipeline), trained, 'alpha is in the file too');
   const { tensors, metadata } = await loadTensors(path);
   const names = Object.keys(tensors);
-  t.ok(names.some((name) => /^text_encoder\..*mlp\.fc1\.lora\.up\.weight$/.test(name)));
+  t.ok(names.some((name) => /^text_encoder\..*mlp\.fc1\.lora_B\.weight$/.test(name)));
   t.ok(names.some((name) => /^unet\..*conv1\.lora\.down\.weight$/.test(name)));
   const settings = JSON.parse(metadata.lora_adapter_metadata ?? '');
   t.match(settings, { 'unet.r': 2, 'unet.lora_alpha': 6, 'text_encoder.lora_alpha': 6 });

@@ -67,14 +67,20 @@ const same = (a: Tensor, b: Tensor) =>
     Buffer.from((b.data() as Float32Array).slice().buffer),
   ) === 0;
 
-t.test('the U-Net with the reference’s adapter', { skip: withoutGolden }, async (t) => {
-  using pipeline = await Pipeline.load(goldenPath('tiny-sd1/model'));
+/** The recorded outputs of the U-Net with an adapter, and what went in. */
+async function reference() {
   const expected = await loadTensors(goldenPath('training/lora/golden.safetensors'));
   const inputs = {
     sample: tensor(expected, 'latents'),
     timestep: [...tensor(expected, 'timesteps').data()].map(Number),
     encoderHiddenStates: tensor(expected, 'encoder_hidden_states'),
   };
+  return { expected, inputs };
+}
+
+t.test('the U-Net with the reference’s adapter', { skip: withoutGolden }, async (t) => {
+  using pipeline = await Pipeline.load(goldenPath('tiny-sd1/model'));
+  const { expected, inputs } = await reference();
   const check = async (name: string) => {
     const error = await relativeError(await pipeline.unet.forward(inputs), tensor(expected, name));
     t.ok(error <= 1e-5, `${name}: ${error}`);
@@ -130,12 +136,7 @@ function originalName(module: string): string {
 
 t.test('names of the original layout are the same adapter', { skip: withoutGolden }, async (t) => {
   using pipeline = await Pipeline.load(goldenPath('tiny-sd1/model'));
-  const expected = await loadTensors(goldenPath('training/lora/golden.safetensors'));
-  const inputs = {
-    sample: tensor(expected, 'latents'),
-    timestep: [...tensor(expected, 'timesteps').data()].map(Number),
-    encoderHiddenStates: tensor(expected, 'encoder_hidden_states'),
-  };
+  const { inputs } = await reference();
   await pipeline.loadLora(goldenPath('training/lora'), { name: 'published' });
   const published = await pipeline.unet.forward(inputs);
   await pipeline.unloadLora('published');

@@ -59,6 +59,9 @@ class TextEncoder : public torch::nn::Module {
   // checkpoint's table; no ids bring it back. ERR_SHAPE or ERR_NON_FINITE for rows that do not fit.
   void set_added_embeddings(const std::vector<int64_t>& ids, const at::Tensor& rows);
 
+  // What the longer table takes beside the checkpoint's, which is kept.
+  int64_t added_embedding_bytes();
+
  private:
   at::Tensor published_embeddings_;  // undefined while nothing is added
 };

@@ -7,6 +7,7 @@ import type {
   AutoencoderTrainerHandle,
   AutoencoderUpdate,
 } from '../native/addon-types.js';
+import { NativeObject } from '../native/native-object.js';
 import { toSeed } from '../noise-source.js';
 import { checkPath, jobOptions, parseOptions } from '../parse-options.js';
 import { handleOf, Tensor } from '../tensor.js';
@@ -134,14 +135,16 @@ export type { AutoencoderLosses, AutoencoderUpdate };
 /**
  * Trains an `AutoencoderKL` in place, step by step: `accumulate` each of a step's batches, then `update`. The
  * model's files are not touched; save it with {@link Autoencoder.save}. Losses are summed over an image's pixels
- * and averaged over images, as published, so that published weights apply.
+ * and averaged over images, as published, so that published weights apply. Disposing of the trainer frees what
+ * only training needs; the model stays as it is.
  *
  * Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models" (2022), section 3.1.
  */
-export class AutoencoderTrainer {
+export class AutoencoderTrainer extends NativeObject {
   readonly #handle: AutoencoderTrainerHandle;
 
   private constructor(handle: AutoencoderTrainerHandle) {
+    super(handle);
     this.#handle = handle;
   }
 
@@ -238,18 +241,5 @@ export class AutoencoderTrainer {
     const { signal } = parseOptions(jobOptions, options, 'loadState');
     checkPath(path);
     await runJob(signal, async (token) => this.#handle.loadState(path, token));
-  }
-
-  /** Frees what only training needs, once running calls have ended. The model stays as it is. */
-  dispose(): void {
-    this.#handle.dispose();
-  }
-
-  get disposed(): boolean {
-    return this.#handle.disposed;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }

@@ -68,6 +68,9 @@ class TextEncoder : public torch::nn::Module {
  protected:
   bool gradient_checkpointing() const { return gradient_checkpointing_; }
 
+  // What the longer table takes beside the checkpoint's, which is kept.
+  int64_t added_embedding_bytes();
+
  private:
   bool gradient_checkpointing_ = false;
   at::Tensor published_embeddings_;  // undefined while nothing is added

@@ -1,8 +1,10 @@
 // Files of LoRA weights, in the key styles that are published: diffusers with peft
 // ("unet.….to_q.lora_A.weight"), older diffusers ("….to_q.lora.down.weight",
-// "….q_proj.lora_linear_layer.down.weight", "….processor.to_q_lora.down.weight") and kohya-ss
-// ("lora_unet_…_to_q.lora_down.weight"). References: diffusers loaders/lora_conversion_utils.py and
-// utils/state_dict_utils.py; kohya-ss/sd-scripts networks/lora.py.
+// "….q_proj.lora_linear_layer.down.weight", "….processor.to_q_lora.down.weight"), kohya-ss
+// ("lora_unet_…_to_q.lora_down.weight") and the original layout's
+// ("diffusion_model.….to_q.lora_up.weight"). References: diffusers
+// loaders/lora_conversion_utils.py and utils/state_dict_utils.py; kohya-ss/sd-scripts
+// networks/lora.py.
 #pragma once
 
 #include <map>
@@ -20,9 +22,9 @@ struct LoraLayer {
   std::string key;  // one of the file's keys, for messages
 };
 
-// The layers for one part, by module: "mid_block.….to_q", or with underscores for points where
-// the file writes it so ("mid_block_…_to_q"). ERR_WEIGHTS_UNEXPECTED_KEY for a key of no known
-// style, ERR_WEIGHTS_MISSING_KEY for half of a pair.
+// The layers for one part, by module as the file names it: "mid_block.….to_q" or "middle_block.1.….
+// to_q", or with underscores for points ("mid_block_…_to_q"). ERR_WEIGHTS_UNEXPECTED_KEY for a key
+// of no known style, ERR_WEIGHTS_MISSING_KEY for half of a pair.
 std::map<std::string, LoraLayer> lora_layers(const StateDict& state, Part part);
 
 // How the file that diffusers reads names a layer's matrices: "unet.<module>.lora.down.weight" and

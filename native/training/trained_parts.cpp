@@ -47,6 +47,7 @@ TrainedLora::TrainedLora(Part part, std::shared_ptr<torch::nn::Module> module, c
                          uint64_t seed)
     : part_(part),
       module_(std::move(module)),
+      targets_(lora.targets),
       layers_(add_trained_lora(*module_, kAdapter, lora, seed)) {}
 
 TrainedLora::~TrainedLora() { remove_lora(*module_, kAdapter); }

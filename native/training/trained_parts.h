@@ -41,11 +41,12 @@ class TrainedLora {
 
   // By the keys of diffusers' file.
   NamedParameters parameters() const;
-  void save(StateDict& state) const { save_lora_layers(state, part_, layers_); }
+  void save(StateDict& state) const { save_lora_layers(state, part_, layers_, targets_); }
 
  private:
   Part part_;
   std::shared_ptr<torch::nn::Module> module_;
+  std::vector<std::string> targets_;
   std::map<std::string, LoraLayer> layers_;
 };
 

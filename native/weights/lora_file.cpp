@@ -155,21 +155,20 @@ LoraKeys lora_keys(Part part, const std::string& module) {
   return {layer + ".lora_A.weight", layer + ".lora_B.weight"};
 }
 
-void save_lora_layers(StateDict& state, Part part, const std::map<std::string, LoraLayer>& layers) {
+void save_lora_layers(StateDict& state, Part part, const std::map<std::string, LoraLayer>& layers,
+                      const std::vector<std::string>& targets) {
   if (layers.empty()) return;
-  std::vector<std::string> modules;
   for (const auto& [module, layer] : layers) {
     const LoraKeys keys = lora_keys(part, module);
     state.tensors[keys.down] = layer.down.detach();
     state.tensors[keys.up] = layer.up.detach();
-    modules.push_back(module);
   }
   const LoraLayer& first = layers.begin()->second;
   auto& text = state.metadata[kMetadata];
   auto json = text.empty() ? nlohmann::json::object() : nlohmann::json::parse(text);
   json[part_name(part) + ".r"] = first.down.size(0);
   json[part_name(part) + ".lora_alpha"] = first.alpha;
-  json[part_name(part) + ".target_modules"] = modules;
+  json[part_name(part) + ".target_modules"] = targets;
   text = json.dump();
 }
 

@@ -9,6 +9,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "weights/original_checkpoint.h"
 #include "weights/state_dict.h"
@@ -37,7 +38,9 @@ struct LoraKeys {
 LoraKeys lora_keys(Part part, const std::string& module);
 
 // Adds a part's layers, which share one rank and one alpha, to what is to become diffusers'
-// pytorch_lora_weights.safetensors. Rank and alpha go into the metadata, as diffusers writes them.
-void save_lora_layers(StateDict& state, Part part, const std::map<std::string, LoraLayer>& layers);
+// pytorch_lora_weights.safetensors. Rank, alpha and `targets`, the ends of the layers' names, go
+// into the metadata, as diffusers writes them.
+void save_lora_layers(StateDict& state, Part part, const std::map<std::string, LoraLayer>& layers,
+                      const std::vector<std::string>& targets);
 
 }  // namespace latentray

@@ -112,7 +112,14 @@ t.test('calls use what is learned; the saved adapter gives the same afterwards',
   t.ok(names.some((name) => /^text_encoder\..*mlp\.fc1\.lora_B\.weight$/.test(name)));
   t.ok(names.some((name) => /^unet\..*conv1\.lora\.down\.weight$/.test(name)));
   const settings = JSON.parse(metadata.lora_adapter_metadata ?? '');
-  t.match(settings, { 'unet.r': 2, 'unet.lora_alpha': 6, 'text_encoder.lora_alpha': 6 });
+  t.same(settings, {
+    'unet.r': 2,
+    'unet.lora_alpha': 6,
+    'unet.target_modules': ['to_k', 'conv1'],
+    'text_encoder.r': 2,
+    'text_encoder.lora_alpha': 6,
+    'text_encoder.target_modules': ['q_proj', 'mlp.fc1'],
+  });
 });
 
 t.test("a pipeline's own adapters stay beside the one in training", async (t) => {

@@ -146,5 +146,19 @@ export {
   type ProcessGroupOptions,
   processGroupFromEnvironment,
 } from './training/process-group.js';
+export { train } from './training/train.js';
+export type {
+  TrainCallbacks,
+  TrainProgress,
+  TrainResult,
+  TrainStep,
+} from './training/train-events.js';
+export {
+  type TrainConfig,
+  type TrainingMethod,
+  type TrainOptions,
+  trainConfig,
+  trainingMethods,
+} from './training/train-options.js';
 export type { StepPosition, Trainer } from './training/trainer.js';
 export type { EmaOptions, OptimizerOptions } from './training/trainer-options.js';

@@ -4,8 +4,13 @@ import { join } from 'node:path';
 import { Image, type TrainingSample } from '../../src/index.js';
 import { sharedData } from './golden.js';
 
-/** Eight real radiographs with their texts; pictures like them where the shared data are not here. */
-export async function eightRadiographs(): Promise<TrainingSample[]> {
+/** Eight real radiographs, or pictures like them where the shared data are not here; with their texts, or one. */
+export async function eightRadiographs(text?: string): Promise<TrainingSample[]> {
+  const samples = await eightSamples();
+  return text === undefined ? samples : samples.map((sample) => ({ ...sample, text }));
+}
+
+async function eightSamples(): Promise<TrainingSample[]> {
   const folder = join(sharedData, 'cxr');
   if (!existsSync(folder)) return Array.from({ length: 8 }, (_, n) => madeUp(n));
   const lines = (await readFile(join(folder, 'metadata.jsonl'), 'utf8')).trim().split('\n');

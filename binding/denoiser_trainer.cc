@@ -93,7 +93,8 @@ Napi::Value create_denoiser_trainer(const Napi::CallbackInfo& info) {
     const auto models = denoiser_models_argument(given);
     const auto scheduler = SchedulerObject::payload_of(given.get("scheduler"));
     const DenoiserTrainerOptions options{
-        parts_argument(members), loss_argument(members, *scheduler), training_argument(members)};
+        parts_argument(members), loss_argument(members, *scheduler), training_argument(members),
+        members.flag("gradientCheckpointing")};
     return start_model_job(
         info.Env(), {models.unet.ptr()}, cancel_token_argument(info[2]),
         [models, options] { return std::make_shared<DenoiserTrainer>(models, options); },

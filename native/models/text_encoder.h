@@ -64,7 +64,15 @@ class TextEncoder : public torch::nn::Module {
   // What the longer table takes beside the checkpoint's, which is kept.
   int64_t added_embedding_bytes();
 
+  // Whether layers are computed again in the backward pass, in place of keeping what they computed.
+  // Nothing changes where no gradients are recorded.
+  void set_gradient_checkpointing(bool active) { gradient_checkpointing_ = active; }
+
+ protected:
+  bool gradient_checkpointing() const { return gradient_checkpointing_; }
+
  private:
+  bool gradient_checkpointing_ = false;
   at::Tensor published_embeddings_;  // undefined while nothing is added
 };
 

@@ -3,8 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include <cmath>
-
+#include "core/cancellation.h"
 #include "core/device.h"
 #include "core/error.h"
 #include "nn/module_parameters.h"
@@ -131,6 +130,14 @@ DenoiserTrainer::DenoiserTrainer(const DenoiserModels& models,
   for (const auto& lora : loras_) append(all, lora->parameters());
   if (tokens_) append(all, tokens_->parameters());
   trainer_ = std::make_unique<ParameterTrainer>(all, options.training);
+  set_gradient_checkpointing(options.gradient_checkpointing);
+}
+
+DenoiserTrainer::~DenoiserTrainer() { set_gradient_checkpointing(false); }
+
+void DenoiserTrainer::set_gradient_checkpointing(bool active) {
+  models_.unet->set_gradient_checkpointing(active);
+  if (models_.text_encoder) models_.text_encoder->set_gradient_checkpointing(active);
 }
 
 void DenoiserTrainer::check_text(const TextConditions& text, int64_t samples) const {
@@ -174,8 +181,25 @@ Tensor DenoiserTrainer::predict(const NoisyLatents& noisy, const TextConditions&
                       states_of(text).to(dtype), conditions);  // [N, C, h, w]
 }
 
-DenoiserLosses DenoiserTrainer::backward(const DenoiserBatch& batch, int64_t step,
-                                         double gradient_scale) {
+void DenoiserTrainer::backward(const Tensor& loss, int64_t step, int64_t micro_steps) {
+  // Half of a batch's gradients would be of no use.
+  const CancelScope to_the_end(nullptr);
+  const double scale = trainer_->begin_pass(step, micro_steps);
+  try {
+    (loss * scale).backward();
+  } catch (...) {
+    trainer_->forget();
+    throw;
+  }
+  trainer_->end_pass();
+}
+
+DenoiserLosses DenoiserTrainer::accumulate(const DenoiserBatch& given, int64_t step,
+                                           int64_t micro_steps) {
+  const auto batch = on_device(given, device_of(*models_.unet));
+  check_batch(batch, step);
+  trainer_->check_pass(step, micro_steps);
+
   const at::AutoGradMode with_grad(true);
   const auto noisy = loss_.add_noise(batch.latents, step);
   const auto losses = loss_.per_sample(predict(noisy, batch.text), noisy, batch.latents);  // [N]
@@ -184,23 +208,8 @@ DenoiserLosses DenoiserTrainer::backward(const DenoiserBatch& batch, int64_t ste
   if (!trainer_->skips_overflows()) {
     require_finite(found.per_sample, batch.latents.sample_numbers, step, "the loss");
   }
-  (loss * gradient_scale).backward();
+  backward(loss, step, micro_steps);
   return found;
-}
-
-DenoiserLosses DenoiserTrainer::accumulate(const DenoiserBatch& given, int64_t step,
-                                           int64_t micro_steps) {
-  const auto batch = on_device(given, device_of(*models_.unet));
-  check_batch(batch, step);
-  const double gradient_scale = trainer_->begin_pass(step, micro_steps);
-  try {
-    auto losses = backward(batch, step, gradient_scale);
-    trainer_->end_pass();
-    return losses;
-  } catch (...) {
-    trainer_->forget();  // a part of its gradients may be there
-    throw;
-  }
 }
 
 std::map<std::string, Tensor> DenoiserTrainer::learned_tokens() const {

@@ -38,6 +38,7 @@ struct DenoiserTrainerOptions {
   TrainedDenoiserParts parts;
   NoisePredictionOptions loss;  // its seed is for everything that is drawn
   ParameterTrainerOptions training;
+  bool gradient_checkpointing = false;
 };
 
 // What the U-Net attends to: ids for the text encoder, or its states.
@@ -64,12 +65,13 @@ class DenoiserTrainer {
   // ERR_INVALID_ARG where nothing is trained, a part is missing, lies on another device, or is
   // trained in two ways; the errors of training/trained_parts.h and of ParameterTrainer.
   DenoiserTrainer(const DenoiserModels& models, const DenoiserTrainerOptions& options);
+  ~DenoiserTrainer();
   DenoiserTrainer(const DenoiserTrainer&) = delete;
   DenoiserTrainer& operator=(const DenoiserTrainer&) = delete;
 
-  // The forward and backward pass of one of a step's `micro_steps` micro batches. Where computing
-  // fails or is cancelled, what the step has so far is dropped. ERR_NON_FINITE names the step and
-  // the samples.
+  // The forward and backward pass of one of a step's `micro_steps` micro batches. Where it is
+  // cancelled, or refuses the batch, it adds nothing. ERR_NON_FINITE names the step and the
+  // samples.
   DenoiserLosses accumulate(const DenoiserBatch& batch, int64_t step, int64_t micro_steps);
 
   ParameterUpdate update(double learning_rate) { return trainer_->update(learning_rate); }
@@ -86,11 +88,12 @@ class DenoiserTrainer {
   const DenoiserModels& models() const { return models_; }
 
  private:
+  void set_gradient_checkpointing(bool active);
   void check_batch(const DenoiserBatch& batch, int64_t step) const;
   void check_text(const TextConditions& text, int64_t samples) const;
   at::Tensor states_of(const TextConditions& text);
   at::Tensor predict(const NoisyLatents& noisy, const TextConditions& text);
-  DenoiserLosses backward(const DenoiserBatch& batch, int64_t step, double gradient_scale);
+  void backward(const at::Tensor& loss, int64_t step, int64_t micro_steps);
 
   DenoiserModels models_;
   NoisePredictionLoss loss_;

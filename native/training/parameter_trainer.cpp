@@ -36,10 +36,14 @@ void ParameterTrainer::require_own_weights() const {
                   "the averaged weights are in the model: put its own back first");
 }
 
-double ParameterTrainer::begin_pass(int64_t step, int64_t micro_steps) {
+void ParameterTrainer::check_pass(int64_t step, int64_t micro_steps) const {
   require_own_weights();
   LATENTRAY_CHECK(passes_ < micro_steps, "ERR_INVALID_ARG", "step ", step, " has its ", passes_,
                   " micro batches: update() ends it");
+}
+
+double ParameterTrainer::begin_pass(int64_t step, int64_t micro_steps) {
+  check_pass(step, micro_steps);
   step_ = step;
   micro_steps_ = micro_steps;
   if (averager_ && passes_ + 1 == micro_steps) averager_->begin();

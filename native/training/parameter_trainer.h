@@ -31,8 +31,11 @@ class ParameterTrainer {
   // The parameters are float32 on one device. ERR_PROCESS_GROUP where they differ between ranks.
   ParameterTrainer(const NamedParameters& parameters, const ParameterTrainerOptions& options);
 
-  // Before each of a step's `micro_steps` backward passes: what its loss is multiplied by.
-  // ERR_INVALID_ARG for one too many, or while the averaged weights are in use.
+  // Whether a step of `micro_steps` backward passes has room for one. ERR_INVALID_ARG otherwise, or
+  // while the averaged weights are in use.
+  void check_pass(int64_t step, int64_t micro_steps) const;
+
+  // Around each backward pass. Returns what its loss is multiplied by.
   double begin_pass(int64_t step, int64_t micro_steps);
   void end_pass();
 

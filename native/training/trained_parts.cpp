@@ -54,9 +54,9 @@ TrainedLora::~TrainedLora() { remove_lora(*module_, kAdapter); }
 NamedParameters TrainedLora::parameters() const {
   NamedParameters parameters;
   for (const auto& [module, layer] : layers_) {
-    const auto key = lora_key(part_, module);
-    parameters.emplace_back(key + ".lora.down.weight", layer.down);
-    parameters.emplace_back(key + ".lora.up.weight", layer.up);
+    const LoraKeys keys = lora_keys(part_, module);
+    parameters.emplace_back(keys.down, layer.down);
+    parameters.emplace_back(keys.up, layer.up);
   }
   return parameters;
 }

@@ -22,13 +22,15 @@ struct Key {
   Role role;
 };
 
-constexpr std::array<std::pair<const char*, Role>, 11> kEndings{{
+constexpr std::array<std::pair<const char*, Role>, 13> kEndings{{
     {".lora_A.weight", Role::kDown},
     {".lora_B.weight", Role::kUp},
     {".lora_A.default.weight", Role::kDown},
     {".lora_B.default.weight", Role::kUp},
     {".lora.down.weight", Role::kDown},
     {".lora.up.weight", Role::kUp},
+    {".lora_linear_layer.down.weight", Role::kDown},
+    {".lora_linear_layer.up.weight", Role::kUp},
     {"_lora.down.weight", Role::kDown},
     {"_lora.up.weight", Role::kUp},
     {".lora_down.weight", Role::kDown},
@@ -147,16 +149,19 @@ std::map<std::string, LoraLayer> lora_layers(const StateDict& state, Part part) 
   return layers;
 }
 
-std::string lora_key(Part part, const std::string& module) {
-  return part_name(part) + "." + module;
+LoraKeys lora_keys(Part part, const std::string& module) {
+  const std::string layer = part_name(part) + "." + module;
+  if (part == Part::kUNet) return {layer + ".lora.down.weight", layer + ".lora.up.weight"};
+  return {layer + ".lora_A.weight", layer + ".lora_B.weight"};
 }
 
 void save_lora_layers(StateDict& state, Part part, const std::map<std::string, LoraLayer>& layers) {
   if (layers.empty()) return;
   std::vector<std::string> modules;
   for (const auto& [module, layer] : layers) {
-    state.tensors[lora_key(part, module) + ".lora.down.weight"] = layer.down.detach();
-    state.tensors[lora_key(part, module) + ".lora.up.weight"] = layer.up.detach();
+    const LoraKeys keys = lora_keys(part, module);
+    state.tensors[keys.down] = layer.down.detach();
+    state.tensors[keys.up] = layer.up.detach();
     modules.push_back(module);
   }
   const LoraLayer& first = layers.begin()->second;

@@ -195,8 +195,8 @@ export class DenoiserTrainer extends Trainer<DenoiserUpdate> {
   }
 
   /**
-   * Computes a batch's losses and adds its gradients. Where computing fails, or a signal stops it, what the step
-   * has so far is dropped: begin the step again.
+   * Computes a batch's losses and adds its gradients. A batch that is refused, or that a signal stops, adds
+   * nothing.
    *
    * @throws `ERR_SHAPE`, `ERR_DTYPE`, `ERR_INVALID_ARG` naming what does not fit; `ERR_NON_FINITE` with `step` and
    * `samples` for latents or a loss that are no numbers; `ERR_PROCESS_GROUP`.

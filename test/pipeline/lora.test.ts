@@ -42,6 +42,12 @@ async function styles(pipeline: Pipeline): Promise<Record<string, Record<string,
       [`text_encoder.${textModule.replace('text_model.', '')}.lora.down.weight`]: textDown,
       [`text_encoder.${textModule.replace('text_model.', '')}.lora.up.weight`]: await twice(textUp),
     },
+    linear: {
+      [`unet.${module}.lora.down.weight`]: down,
+      [`unet.${module}.lora.up.weight`]: await twice(up),
+      [`text_encoder.${textModule}.lora_linear_layer.down.weight`]: textDown,
+      [`text_encoder.${textModule}.lora_linear_layer.up.weight`]: await twice(textUp),
+    },
     processor: {
       [`unet.${module.replace('to_q', 'processor.to_q_lora')}.down.weight`]: down,
       [`unet.${module.replace('to_q', 'processor.to_q_lora')}.up.weight`]: await twice(up),

@@ -1,209 +1,228 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { DenoiserTrainer, loadTensors, Pipeline, saveTensors, Tensor } from '../../src/index.js';
-import { type Case, goldenPath, relativeError, tensor, withoutGolden } from '../support/golden.js';
+import {
+  DenoiserTrainer,
+  type DenoiserTrainerOptions,
+  loadTensors,
+  type Pipeline,
+  Tensor,
+  TextProjection,
+} from '../../src/index.js';
+import {
+  digest,
+  digests,
+  savedWeights,
+  stateBatch,
+  textBatch,
+  trainSteps,
+} from '../support/denoiser.js';
+import { committed } from '../support/recipe.js';
+import { loadTinyPipeline, quick } from '../support/tiny-pipeline.js';
 
-const skip = withoutGolden;
+const effusion = join(committed, 'recipe-sd1/learned_tokens/effusion.safetensors');
 
-const numbersOf = (from: Case, name: string) => JSON.parse(from.metadata[name] ?? '') as number[];
-const training = (name: string): Promise<Case> =>
-  loadTensors(goldenPath(`training/${name}.safetensors`));
-
-/** The tensors of a case under a prefix, without it. */
-function part({ tensors }: Case, prefix: string): Record<string, Tensor> {
-  const entries = Object.entries(tensors).filter(([name]) => name.startsWith(prefix));
-  return Object.fromEntries(entries.map(([name, value]) => [name.slice(prefix.length), value]));
+/** The ids of <effusion>, as text inversion trains them. */
+async function withToken(pipeline: Pipeline): Promise<{ '<effusion>': number[] }> {
+  await pipeline.loadTextualInversion(effusion);
+  return { '<effusion>': [pipeline.textEncoder.tokenizer.tokenToId('<effusion>') as number] };
 }
 
-/** What every step of a case is trained on. */
-function batchOf(from: Case) {
-  const timesteps = [...(tensor(from, 'timesteps').data() as BigInt64Array)].map(Number);
-  return {
-    latents: tensor(from, 'latents'),
-    noise: tensor(from, 'noise'),
-    timesteps,
-    sampleNumbers: timesteps.map((_, i) => i),
-  };
+/** The digest of what the pipeline makes. */
+async function imageOf(pipeline: Pipeline): Promise<string> {
+  const [image] = (await pipeline.generate(quick)).images;
+  if (!image) throw new Error('no image');
+  return digest(Uint8Array.from(image.data));
 }
 
-function near(t: Test, found: number, expected: number, what: string) {
-  const error = Math.abs(found - expected) / Math.abs(expected);
-  t.ok(error <= 1e-4, `${what}: ${found}, ${expected}`);
-}
+t.test('what is not trained stays as it is, bit for bit', async (t) => {
+  using pipeline = await loadTinyPipeline();
+  const tokens = await withToken(pipeline);
+  const before = await savedWeights(t, pipeline);
+  const lora = await DenoiserTrainer.create(pipeline, { lora: {}, tokens });
+  const texts = ['an <effusion>', 'a lung'];
+  await trainSteps(lora, [0, 3], async (step) => textBatch(pipeline, texts, step));
+  t.same(await savedWeights(t, pipeline), before, 'low-rank additions and tokens, in training');
+  lora.dispose();
+  t.same(await savedWeights(t, pipeline), before, 'and afterwards');
 
-/** Three steps of training stay within a relative error of 1e-4. */
-async function nearTensors(
-  t: Test,
-  found: Record<string, Tensor>,
-  expected: Record<string, Tensor>,
-  what: string,
-) {
-  t.not(Object.keys(expected).length, 0, what);
-  for (const [name, value] of Object.entries(expected)) {
-    const own = found[name];
-    if (!own) throw new Error(`${what}: no ${name}`);
-    const error = await relativeError(own, value);
-    t.ok(error <= 1e-4, `${what} ${name}: ${error}`);
-  }
-}
-
-/** The weights that a trainer changes, as its state has them. */
-async function weightsOf(t: Test, trainer: DenoiserTrainer, prefix = 'model.') {
-  const path = join(t.testdir(), 'weights.safetensors');
-  await trainer.saveState(path);
-  return part(await loadTensors(path), prefix);
-}
-
-for (const family of ['sd1', 'sd2']) {
-  for (const loss of ['mse', 'min_snr']) {
-    t.test(`a whole U-Net equals PyTorch: ${family}, ${loss}`, { skip }, async (t) => {
-      const expected = await training(`unet_${family}_${loss}`);
-      using pipeline = await Pipeline.load(goldenPath(`tiny-${family}/model`));
-      using trainer = await DenoiserTrainer.create(pipeline, {
-        trainable: ['unet'],
-        maxGradNorm: 1,
-        ema: { decay: 0.99 },
-        ...(loss === 'min_snr' && { snrGamma: 5 }),
-      });
-      const batch = {
-        ...batchOf(expected),
-        encoderHiddenStates: tensor(expected, 'encoder_hidden_states'),
-      };
-      const norms = numbersOf(expected, 'grad_norms');
-      for (const [step, value] of numbersOf(expected, 'losses').entries()) {
-        const { loss } = await trainer.accumulate(batch, { step });
-        near(t, loss, value, `loss of step ${step}`);
-        if (step === 0) {
-          // The case has them after clipping.
-          const scale = Math.min(1, 1 / (norms[0] ?? 0));
-          const clipped: Record<string, Tensor> = {};
-          for (const [name, gradient] of Object.entries(await trainer.gradients())) {
-            clipped[name.replace('unet.', '')] = await gradient.mul(scale);
-          }
-          await nearTensors(t, clipped, part(expected, 'grad.'), 'gradient');
-        }
-        const { gradientNorm } = await trainer.update(1e-3);
-        near(t, gradientNorm, norms[step] ?? 0, `gradient norm of step ${step}`);
-      }
-      const after = await weightsOf(t, trainer, 'model.unet.');
-      await nearTensors(t, after, part(expected, 'after.'), 'after');
-      const average = await weightsOf(t, trainer, 'ema.unet.');
-      await nearTensors(t, average, part(expected, 'ema.'), 'average');
-    });
-  }
-}
-
-t.test('a text encoder equals PyTorch', { skip }, async (t) => {
-  const expected = await training('text_encoder');
-  using pipeline = await Pipeline.load(goldenPath('tiny-sd1/model'));
-  using trainer = await DenoiserTrainer.create(pipeline, { trainable: ['textEncoder'] });
-  const batch = { ...batchOf(expected), inputIds: tensor(expected, 'input_ids') };
-  for (const [step, value] of numbersOf(expected, 'losses').entries()) {
-    near(t, (await trainer.accumulate(batch, { step })).loss, value, `loss of step ${step}`);
-    await trainer.update(1e-4);
-  }
-  const after = await weightsOf(t, trainer, 'model.text_encoder.text_model.encoder.');
-  await nearTensors(t, after, part(expected, 'after.'), 'after');
+  const unet = await DenoiserTrainer.create(pipeline, { trainable: ['unet'] });
+  await trainSteps(unet, [0, 2], async (step) => stateBatch(step));
+  unet.dispose();
+  const after = await savedWeights(t, pipeline);
+  t.same(after.textEncoder, before.textEncoder);
+  const changed = Object.keys(after.unet).filter((name) => after.unet[name] !== before.unet[name]);
+  t.same(changed.sort(), Object.keys(before.unet).sort(), 'every weight of the U-Net has changed');
 });
 
-t.test('textual inversion equals PyTorch; no other row changes', { skip }, async (t) => {
-  const expected = await training('textual_inversion');
-  const { placeholder = '', placeholder_id: id } = expected.metadata;
-  using pipeline = await Pipeline.load(goldenPath('tiny-sd1/model'));
-  const initial = join(t.testdir(), 'initial.safetensors');
-  await saveTensors(initial, { [placeholder]: tensor(expected, 'init_embedding') });
-  await pipeline.loadTextualInversion(initial);
-  const { textEncoder } = pipeline;
-  t.equal(textEncoder.tokenizer.tokenToId(placeholder), Number(id));
-  const others = Tensor.from(BigInt64Array.of(0n, 1n, 320n, 16717n, 49407n), { shape: [1, 5] });
-  const before = await textEncoder.forward({ inputIds: others });
-  {
-    using trainer = await DenoiserTrainer.create(pipeline, {
-      tokens: { [placeholder]: [Number(id)] },
-    });
-    const batch = { ...batchOf(expected), inputIds: tensor(expected, 'input_ids') };
-    for (const [step, value] of numbersOf(expected, 'losses').entries()) {
-      near(t, (await trainer.accumulate(batch, { step })).loss, value, `loss of step ${step}`);
-      await trainer.update(5e-3);
-    }
-    const learned = (await trainer.learnedTokens())[placeholder];
-    const reference = await tensor(expected, 'learned_embedding').reshape([1, -1]);
-    if (!learned) throw new Error('no token');
-    const error = await relativeError(learned, reference);
-    t.ok(error <= 1e-4, `the learned row: ${error}`);
-    const inTraining = await textEncoder.forward({ inputIds: batch.inputIds });
-    trainer.dispose();
-    const afterwards = await textEncoder.forward({ inputIds: batch.inputIds });
-    t.same(afterwards.lastHiddenState.data(), inTraining.lastHiddenState.data());
-  }
-  const after = await textEncoder.forward({ inputIds: others });
-  t.same(after.lastHiddenState.data(), before.lastHiddenState.data(), 'bit for bit');
-});
-
-t.test('LoRA equals peft: factors, files, outputs at every scale', { skip }, async (t) => {
-  const expected = await training('lora/golden');
-  const initial = await training('lora/initial');
-  const published = await training('lora/pytorch_lora_weights');
-  using pipeline = await Pipeline.load(goldenPath('tiny-sd1/model'));
-  const { unet } = pipeline;
-  const states = tensor(expected, 'encoder_hidden_states');
-  const batch = { ...batchOf(expected), encoderHiddenStates: states };
-  const inputs = {
-    sample: batch.latents,
-    timestep: batch.timesteps,
-    encoderHiddenStates: states,
-  };
-  const off = await unet.forward(inputs);
-  t.ok((await relativeError(off, tensor(expected, 'output_off'))) <= 1e-5);
-
-  const trainer = await DenoiserTrainer.create(pipeline, { lora: { rank: 4 }, maxGradNorm: 1 });
-  t.same((await unet.forward(inputs)).data(), off.data(), 'it begins with nothing');
-  await beginWith(t, trainer, initial);
-  for (const [step, value] of numbersOf(expected, 'losses').entries()) {
-    near(t, (await trainer.accumulate(batch, { step })).loss, value, `loss of step ${step}`);
-    await trainer.update(1e-2);
-  }
-  const file = join(t.testdir(), 'pytorch_lora_weights.safetensors');
-  await trainer.saveLora(file);
-  const saved = await loadTensors(file);
-  t.same(Object.keys(saved.tensors).sort(), Object.keys(published.tensors).sort());
-  // As one vector: AdamW's first steps divide a gradient by its own size, so that single factors whose gradients
-  // are rounding alone go anywhere.
-  const error = await relativeError(await joined(saved), await joined(published));
-  t.ok(error <= 1e-4, `factors: ${error}`);
-  t.equal(saved.metadata.format, 'pt');
-  const trained = await unet.forward(inputs);
-  t.ok((await relativeError(trained, tensor(expected, 'output_scale_1.0'))) <= 1e-4, 'trained');
-
+t.test('one row of the vocabulary is learned, and no other changes', async (t) => {
+  using pipeline = await loadTinyPipeline();
+  const id = pipeline.textEncoder.tokenizer.encode('lung').inputIds[1] as number;
+  const before = await savedTable(t, pipeline);
+  const trainer = await DenoiserTrainer.create(pipeline, {
+    tokens: { lung: [id] },
+    optimizer: { weightDecay: 0.5 },
+  });
+  await trainSteps(trainer, [0, 3], async () => textBatch(pipeline));
+  const learned = (await trainer.learnedTokens()).lung?.data() as Float32Array;
   trainer.dispose();
-  t.same((await unet.forward(inputs)).data(), off.data(), 'the adapter is out again');
-  await pipeline.loadLora(file, { name: 'trained' });
-  t.same((await unet.forward(inputs)).data(), trained.data(), 'the file gives the same');
-  await pipeline.setLoraScales({ trained: 0.7 });
-  const weaker = await unet.forward(inputs);
-  t.ok((await relativeError(weaker, tensor(expected, 'output_scale_0.7'))) <= 1e-4, 'at 0.7');
-  await pipeline.setLoraScales({ trained: 1 });
-  await pipeline.fuseLora();
-  const merged = await unet.forward(inputs);
-  t.ok((await relativeError(merged, trained)) <= 1e-5, 'merged equals applied');
+  const after = await savedTable(t, pipeline);
+  const at = id * 32;
+  const old = before.slice(at, at + 32);
+  t.same(after.slice(at, at + 32), learned, 'the learned row is in the table');
+  t.notSame(old, learned);
+  after.set(old, at);
+  t.equal(digest(after), digest(before), 'but for the row');
 });
 
-/** All tensors in a row, by name. */
-async function joined({ tensors }: Case): Promise<Tensor> {
-  const sorted = Object.entries(tensors).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Tensor.cat(await Promise.all(sorted.map(([, value]) => value.reshape([-1]))));
+async function savedTable(t: Test, pipeline: Pipeline): Promise<Float32Array> {
+  const folder = t.testdir();
+  await pipeline.textEncoder.save(folder);
+  const { tensors } = await loadTensors(join(folder, 'model.safetensors'));
+  const name = Object.keys(tensors).find((key) => key.endsWith('token_embedding.weight')) ?? '';
+  return ((tensors[name] as Tensor).data() as Float32Array).slice();
 }
 
-/** Gives a new adapter the factors of a file without "unet." before its keys. */
-async function beginWith(t: Test, trainer: DenoiserTrainer, { tensors }: Case) {
-  const path = join(t.testdir(), 'begin.safetensors');
+t.test('calls use what is learned; the saved adapter gives the same afterwards', async (t) => {
+  using pipeline = await loadTinyPipeline();
+  const before = await imageOf(pipeline);
+  const trainer = await DenoiserTrainer.create(pipeline, {
+    lora: {
+      rank: 2,
+      alpha: 6,
+      targets: { textEncoder: ['q_proj', 'mlp.fc1'], unet: ['to_k', 'conv1'] },
+    },
+    ema: { decay: 0.5 },
+  });
+  t.same(await imageOf(pipeline), before, 'it begins with nothing');
+  await trainSteps(trainer, [0, 4], async (step) => textBatch(pipeline, undefined, step), 1e-2);
+  const trained = await imageOf(pipeline);
+  t.notSame(trained, before);
+  await trainer.useAverage(true);
+  t.notSame(await imageOf(pipeline), trained, 'the average is another');
+  await trainer.useAverage(false);
+  t.same(await imageOf(pipeline), trained, 'and back');
+  const path = join(t.testdir(), 'adapter.safetensors');
+  await trainer.saveLora(path);
+  trainer.dispose();
+  t.same(await imageOf(pipeline), before, 'it is out again');
+  await pipeline.loadLora(path);
+  t.same(await imageOf(pipeline), trained, 'alpha is in the file too');
+  const { tensors, metadata } = await loadTensors(path);
+  const names = Object.keys(tensors);
+  t.ok(names.some((name) => /^text_encoder\..*mlp\.fc1\.lora_B\.weight$/.test(name)));
+  t.ok(names.some((name) => /^unet\..*conv1\.lora\.down\.weight$/.test(name)));
+  const settings = JSON.parse(metadata.lora_adapter_metadata ?? '');
+  t.match(settings, { 'unet.r': 2, 'unet.lora_alpha': 6, 'text_encoder.lora_alpha': 6 });
+});
+
+t.test("a pipeline's own adapters stay beside the one in training", async (t) => {
+  using pipeline = await loadTinyPipeline();
+  const path = join(t.testdir(), 'first.safetensors');
+  const first = await DenoiserTrainer.create(pipeline, { lora: { rank: 1 } });
+  await trainSteps(first, [0, 2], async (step) => stateBatch(step), 1e-2);
+  await first.saveLora(path);
+  first.dispose();
+
+  using trainer = await DenoiserTrainer.create(pipeline, { lora: { rank: 1 } });
+  await trainSteps(trainer, [0, 2], async (step) => stateBatch(step), 1e-2);
+  const trained = await imageOf(pipeline);
+  await pipeline.loadLora(path, { name: 'first' });
+  const both = await imageOf(pipeline);
+  t.notSame(both, trained);
+  await pipeline.setLoraScales({ first: 0 });
+  t.same(await imageOf(pipeline), trained, 'scales leave the one in training alone');
+  await t.rejects(pipeline.fuseLora(), { code: 'ERR_INVALID_ARG', message: /trained/ });
+  await pipeline.unloadLora();
+  t.same(await imageOf(pipeline), trained);
+});
+
+const everything: DenoiserTrainerOptions = {
+  trainable: ['unet'],
+  lora: { targets: { unet: false, textEncoder: ['q_proj', 'v_proj'] } },
+  ema: { decay: 0.9 },
+  snrGamma: 5,
+  noiseOffset: 0.1,
+  inputPerturbation: 0.1,
+  maxGradNorm: 1,
+  seed: 11n,
+};
+
+t.test('a run that goes on from its state goes on bit for bit', async (t) => {
+  const folder = t.testdir();
+  const [path, end, resumedEnd] = ['state', 'end', 'resumed'].map((name) =>
+    join(folder, `${name}.safetensors`),
+  ) as [string, string, string];
+  const texts = ['an <effusion>', 'a lung'];
+  using pipeline = await loadTinyPipeline();
+  const batchOf = async (step: number) => ({
+    ...(await textBatch(pipeline, texts, step)),
+    deviation: await Tensor.full([2, 4, 8, 8], 0.1),
+  });
+  using trainer = await DenoiserTrainer.create(pipeline, {
+    ...everything,
+    tokens: await withToken(pipeline),
+  });
+  await trainSteps(trainer, [0, 3], batchOf);
   await trainer.saveState(path);
-  const state = await loadTensors(path);
-  for (const [name, value] of Object.entries(tensors)) {
-    const key = `model.unet.${name}`;
-    if (!state.tensors[key]) throw new Error(`the adapter has no ${name}`);
-    state.tensors[key] = value;
+  const losses = await trainSteps(trainer, [3, 6], batchOf);
+  await trainer.saveState(end);
+
+  using fresh = await loadTinyPipeline();
+  using resumed = await DenoiserTrainer.create(fresh, {
+    ...everything,
+    tokens: await withToken(fresh),
+  });
+  await resumed.loadState(path);
+  t.same(await trainSteps(resumed, [3, 6], batchOf), losses);
+  await resumed.saveState(resumedEnd);
+  t.same(await digests(resumedEnd), await digests(end));
+  t.same((await loadTensors(resumedEnd)).metadata, (await loadTensors(end)).metadata);
+});
+
+t.test('every part, precision and optimizer lowers the loss', async (t) => {
+  const cases: [DenoiserTrainerOptions, { dtype?: 'bfloat16' }?][] = [
+    [{ trainable: ['textProjection'] }],
+    [{ trainable: ['textEncoder', 'textProjection'], precision: 'bfloat16' }],
+    [{ trainable: ['unet'], optimizer: { name: 'sgd', momentum: 0.9, weightDecay: 0 } }],
+    [{ trainable: ['unet'], precision: 'bfloat16' }],
+    [{ trainable: ['unet'], precision: 'float16' }],
+    [{ lora: { rank: 8 } }, { dtype: 'bfloat16' }],
+    [{ lora: { rank: 8 }, precision: 'bfloat16' }, { dtype: 'bfloat16' }],
+  ];
+  for (const [options, loading = {}] of cases) {
+    using pipeline = await loadTinyPipeline(loading);
+    using textProjection = await TextProjection.create({ inFeatures: 32, outFeatures: 32 });
+    using trainer = await DenoiserTrainer.create({ ...models(pipeline), textProjection }, options);
+    const batch = { ...(await textBatch(pipeline)), timesteps: [500, 800] };
+    const losses: number[] = [];
+    for (let step = 0; step < (options.precision === 'float16' ? 25 : 10); step++) {
+      losses.push((await trainer.accumulate(batch, { step: 0 })).loss);
+      const { skipped, lossScale } = await trainer.update(1e-2);
+      if (options.precision !== 'float16') t.notOk(skipped);
+      t.ok(lossScale >= 1);
+    }
+    const [first = 0, last = 0] = [losses[0], losses.at(-1)];
+    t.ok(last < first, `${JSON.stringify(options)}: ${first} to ${last}`);
   }
-  await saveTensors(path, state.tensors, { metadata: state.metadata });
-  await trainer.loadState(path);
-}
+});
+
+const models = ({ unet, textEncoder, scheduler }: Pipeline) => ({ unet, textEncoder, scheduler });
+
+t.test('a batch that a signal stops adds nothing', async (t) => {
+  using pipeline = await loadTinyPipeline();
+  using trainer = await DenoiserTrainer.create(pipeline, { trainable: ['unet'] });
+  const position = { step: 0, microSteps: 2 };
+  await trainer.accumulate(await stateBatch(1), position);
+  const before = await trainer.gradients();
+  const batch = await stateBatch(2);
+  const controller = new AbortController();
+  const stopped = trainer.accumulate(batch, { ...position, signal: controller.signal });
+  controller.abort(new Error('enough'));
+  await t.rejects(stopped, { message: 'enough' });
+  await t.rejects(trainer.update(1), { code: 'ERR_INVALID_ARG' });
+  for (const [name, gradient] of Object.entries(await trainer.gradients())) {
+    t.equal(digest(gradient.data()), digest((before[name] as Tensor).data()), name);
+  }
+  await trainer.accumulate(batch, position);
+  await trainer.update(1e-3);
+});

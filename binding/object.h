@@ -17,7 +17,7 @@ namespace latentray::binding {
 
 // Derived supplies kName (the class's name in messages), define(env) (its class) and
 // bytes_of(payload); for a model with convolutions module_of(payload), which says whose weights are
-// reordered while it computes (model_job.h).
+// reordered while it computes (model_job.h); retire(env, payload) where letting go of it is work.
 template <class Derived, class Payload>
 class Object : public Napi::ObjectWrap<Derived> {
  public:
@@ -83,6 +83,9 @@ class Object : public Napi::ObjectWrap<Derived> {
     if (!payload_) return;
     if constexpr (requires { Derived::module_of(*payload_); }) {
       Environment::of(env).model_released(env, Derived::module_of(*payload_));
+    }
+    if constexpr (requires { Derived::retire(env, std::move(*payload_)); }) {
+      Derived::retire(env, std::move(*payload_));
     }
     payload_.reset();
     Environment::of(env).adjust_memory(env, -bytes_, -Derived::kCounted);

@@ -115,8 +115,17 @@ export {
   type AutoencoderUpdate,
   type PatchDiscriminatorOptions,
   type PerceptualLossOptions,
-  type StepPosition,
 } from './training/autoencoder-trainer.js';
+export {
+  type DenoiserBatch,
+  type DenoiserLosses,
+  type DenoiserModels,
+  type DenoiserPart,
+  DenoiserTrainer,
+  type DenoiserTrainerOptions,
+  type DenoiserUpdate,
+  type LoraTrainingOptions,
+} from './training/denoiser-trainer.js';
 export {
   type LatentScale,
   type MeasureLatentScaleOptions,
@@ -127,4 +136,5 @@ export {
   type ProcessGroupOptions,
   processGroupFromEnvironment,
 } from './training/process-group.js';
+export type { StepPosition, Trainer } from './training/trainer.js';
 export type { EmaOptions, OptimizerOptions } from './training/trainer-options.js';

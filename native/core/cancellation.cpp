@@ -12,8 +12,6 @@ CancelScope::CancelScope(const CancelToken* token) : previous_(current_token) {
 
 CancelScope::~CancelScope() { current_token = previous_; }
 
-const CancelToken* current_cancel_token() { return current_token; }
-
 void cancellation_point() {
   if (current_token != nullptr && current_token->cancelled()) throw Cancelled();
 }

@@ -35,9 +35,6 @@ class CancelScope {
   const CancelToken* previous_;
 };
 
-// The current thread's token, for a computation that goes on in another one. None: null.
-const CancelToken* current_cancel_token();
-
 // Throws Cancelled when the current thread's token has fired.
 void cancellation_point();
 

@@ -40,6 +40,9 @@ StateDict TextEncoder::published_state() {
 
 void TextEncoder::set_added_embeddings(const std::vector<int64_t>& ids, const at::Tensor& rows) {
   at::Tensor& weight = token_embedding()->weight;
+  LATENTRAY_CHECK(!weight.requires_grad(), "ERR_INVALID_ARG",
+                  "token embeddings: expected a text encoder that is not being trained whole. "
+                  "Dispose of the trainer first");
   const auto expected = std::array{static_cast<int64_t>(ids.size()), hidden_size()};
   LATENTRAY_CHECK(rows.sizes() == at::IntArrayRef(expected), "ERR_SHAPE",
                   "token embeddings: expected ", at::IntArrayRef(expected), " (this encoder is ",

@@ -58,7 +58,9 @@ class TextEncoder : public torch::nn::Module {
   // The checkpoint's token embeddings with `rows` [K, C] at `ids` (textual inversion): an id beyond
   // the vocabulary makes the table longer, with zeros in between. Each call starts from the
   // checkpoint's table; no ids bring it back. ERR_SHAPE or ERR_NON_FINITE for rows that do not fit.
+  // ERR_INVALID_ARG while a trainer changes the table.
   void set_added_embeddings(const std::vector<int64_t>& ids, const at::Tensor& rows);
+  bool has_added_embeddings() const { return published_embeddings_.defined(); }
 
   // Whether layers are computed again in the backward pass, in place of keeping what they computed.
   // Nothing changes where no gradients are recorded.

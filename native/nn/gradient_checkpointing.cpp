@@ -53,13 +53,10 @@ class AutocastScope {
 // How a block is computed again.
 struct Recipe : torch::CustomClassHolder {
   Recipe(Block block, c10::DeviceType device)
-      : block(std::move(block)),
-        autocast(AutocastMode::current(device)),
-        cancel_token(current_cancel_token()) {}
+      : block(std::move(block)), autocast(AutocastMode::current(device)) {}
 
   Block block;
   AutocastMode autocast;
-  const CancelToken* cancel_token;
 };
 
 // The same values with no history, and gradients of their own.
@@ -96,7 +93,6 @@ class CheckpointedBlock : public torch::autograd::Function<CheckpointedBlock> {
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto recipe =
         c10::static_intrusive_pointer_cast<Recipe>(context->saved_data["recipe"].toCapsule());
-    const CancelScope cancel_scope(recipe->cancel_token);
     cancellation_point();
     const auto inputs = as_leaves(context->get_saved_variables());
     torch::autograd::backward({compute_again(*recipe, inputs)}, {gradients[0]});

@@ -25,4 +25,12 @@ struct LoraLayer {
 // style, ERR_WEIGHTS_MISSING_KEY for half of a pair.
 std::map<std::string, LoraLayer> lora_layers(const StateDict& state, Part part);
 
+// "unet.<module>" or "text_encoder.<module>": how diffusers' files name a layer, before
+// ".lora.down.weight" and ".lora.up.weight".
+std::string lora_key(Part part, const std::string& module);
+
+// Adds a part's layers, which share one rank and one alpha, to what is to become diffusers'
+// pytorch_lora_weights.safetensors. Rank and alpha go into the metadata, as diffusers writes them.
+void save_lora_layers(StateDict& state, Part part, const std::map<std::string, LoraLayer>& layers);
+
 }  // namespace latentray

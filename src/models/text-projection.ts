@@ -117,6 +117,11 @@ export class TextProjection {
     return new TextProjection(handle, config, folder.weightFiles);
   }
 
+  /** @internal */
+  get handle(): TextProjectionHandle {
+    return this.#handle;
+  }
+
   get device(): string {
     return this.#handle.device;
   }

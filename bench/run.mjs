@@ -20,6 +20,10 @@ const benchmarks = {
   'embed-texts': {
     about: 'texts to vectors with a BERT of base size, beside PyTorch and ONNX Runtime',
   },
+  'train-unet': {
+    about:
+      "training steps: a U-Net of Stable Diffusion 1.x's size (14 GB of memory), a small one beside PyTorch",
+  },
 };
 
 const [name, ...options] = process.argv.slice(2);

@@ -46,6 +46,7 @@ export type {
   PoolTextOptions,
 } from './models/encode-text-options.js';
 export type { CheckpointOptions, ModelOptions } from './models/model-folder.js';
+export type { NewModelOptions } from './models/new-model.js';
 export { SafetyChecker } from './models/safety-checker.js';
 export type { SaveOptions } from './models/save-model.js';
 export { TextEncoder } from './models/text-encoder.js';

@@ -17,6 +17,10 @@ const benchmarks = {
   'load-pipeline': {
     about: "opening a pipeline of Stable Diffusion 1.x's size (4.3 GB of random weights)",
   },
+  'training-data': {
+    about: 'images a second that training data gives, decoded and resized ahead',
+    quick: ['--batches', '10'],
+  },
   'embed-texts': {
     about: 'texts to vectors with a BERT of base size, beside PyTorch and ONNX Runtime',
   },

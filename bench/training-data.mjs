@@ -31,13 +31,14 @@ const data = await openTrainingData(values.folder ?? (await noisyImages(32)), {
 const order = new SampleOrder(1, data.length);
 
 await measure(4, 0); // reads files and starts threads
-const { seconds, delay } = await measure(batches, 0);
+const { seconds, delay, cpuMs } = await measure(batches, 0);
 const training = await measure(Math.min(batches, 20), Number(values['train-ms']));
 console.log(
   JSON.stringify({
     images: data.length,
     resolution: data.width,
     imagesPerSecond: (batches * batchSize) / seconds,
+    cpuMsPerImage: cpuMs / (batches * batchSize),
     eventLoopDelayMs: {
       p50: delay.percentile(50) / 1e6 - 1,
       p99: delay.percentile(99) / 1e6 - 1,
@@ -55,6 +56,7 @@ async function measure(count, trainMs) {
     return { step, sampleNumbers, indices: sampleNumbers.map((n) => order.indexOf(n)) };
   });
   let waited = 0;
+  const cpuBefore = process.cpuUsage();
   delay.enable();
   const startedAt = performance.now();
   let askedAt = startedAt;
@@ -66,7 +68,9 @@ async function measure(count, trainMs) {
   }
   delay.disable();
   const seconds = (performance.now() - startedAt) / 1000;
-  return { seconds, delay, waitedMs: waited / (count - 1) };
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const cpuMs = (user + system) / 1000;
+  return { seconds, delay, cpuMs, waitedMs: waited / (count - 1) };
 }
 
 async function noisyImages(count) {

@@ -4,8 +4,8 @@ import type { Samples } from './decode-picture.js';
 import type { Size } from './placement.js';
 
 /**
- * [3, H, W] in [−1, 1]; grey becomes three equal channels. It is computed by the executor: on the event loop,
- * touching so much fresh memory would hold up timers.
+ * [1 or 3, H, W] in [−1, 1]. It is computed by the executor: on the event loop, touching so much fresh memory
+ * would hold up timers.
  *
  * @throws LatentrayError `ERR_INVALID_ARG` for an image with transparent parts.
  */
@@ -17,9 +17,22 @@ export async function pixelsOf(
   checkOpaque(samples);
   using unit = await unitPlanes(samples, size, signal);
   using doubled = await unit.mul(2, { signal });
+  if (samples.channels !== 4) return doubled.sub(1, { signal });
   using range = await doubled.sub(1, { signal });
-  if (samples.channels === 1) return Tensor.cat([range, range, range], 0, { signal });
   return range.slice(0, 0, 3, { signal });
+}
+
+/** Images [1 or 3, H, W] as one batch [N, 3, H, W]: grey becomes three equal channels. */
+export async function joinPixels(
+  images: readonly Tensor[],
+  { width, height }: Size,
+  signal?: AbortSignal,
+): Promise<Tensor> {
+  const planes = images.flatMap((image) =>
+    image.shape[0] === 1 ? [image, image, image] : [image],
+  );
+  using joined = await Tensor.cat(planes, 0, { signal });
+  return joined.reshape([images.length, 3, height, width], { signal });
 }
 
 /** [1, H, W] in [0, 1]. */

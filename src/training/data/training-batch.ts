@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { LatentrayError } from '../../errors.js';
 import { parseOptions } from '../../parse-options.js';
 import { Tensor } from '../../tensor.js';
+import type { Size } from './placement.js';
+import { joinPixels } from './sample-tensors.js';
 import type { TrainingRecord } from './training-sample.js';
 
 /** Which samples make a batch. */
@@ -30,7 +32,7 @@ export interface TrainingBatch extends TrainingBatchRequest {
 /** One sample of a batch. */
 export interface DecodedSample {
   readonly record: TrainingRecord;
-  /** [3, H, W] */
+  /** [1 or 3, H, W] */
   readonly pixels: Tensor;
   /** [1, H, W] */
   readonly mask: Tensor | undefined;
@@ -63,13 +65,14 @@ export function checkRequest(request: unknown, length: number): TrainingBatchReq
 export async function joinSamples(
   request: TrainingBatchRequest,
   samples: readonly DecodedSample[],
+  size: Size,
   signal: AbortSignal | undefined,
 ): Promise<TrainingBatch> {
   try {
-    const pixels = await Tensor.stack(
+    const pixels = await joinPixels(
       samples.map((sample) => sample.pixels),
-      0,
-      { signal },
+      size,
+      signal,
     );
     const masks = samples.flatMap(({ mask }) => mask ?? []);
     const mask = masks.length > 0 ? await Tensor.stack(masks, 0, { signal }) : undefined;

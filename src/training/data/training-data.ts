@@ -168,7 +168,7 @@ export class TrainingData {
       },
       signal,
     );
-    return joinSamples(request, samples, signal);
+    return joinSamples(request, samples, this, signal);
   }
 
   /** Works on a request's records, a few at a time. */

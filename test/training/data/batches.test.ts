@@ -198,3 +198,26 @@ t.test(
     t.equal((await run).stdout, '1x3x8x8\n');
   },
 );
+
+const inWorker = `
+import { once } from 'node:events';
+import { isMainThread, parentPort, Worker } from 'node:worker_threads';
+import { fileURLToPath } from 'node:url';
+import { Image, openTrainingData } from 'latentray';
+if (isMainThread) {
+  const worker = new Worker(fileURLToPath(import.meta.url));
+  const [shape] = await once(worker, 'message');
+  await worker.terminate(); // while batches are decoded
+  console.log(shape);
+} else {
+  const image = new Image({ width: 900, height: 900, channels: 1, data: new Uint8Array(810000) });
+  const data = await openTrainingData([{ image, text: '' }], { resolution: 512 });
+  const requests = Array.from({ length: 90 }, (_, step) => ({ indices: [0, 0], step, sampleNumbers: [0, 1] }));
+  for await (const batch of data.prefetch(requests)) parentPort.postMessage(batch.pixels.shape.join('x'));
+}
+`;
+
+t.test('a worker thread decodes, and can be stopped while it does', async (t) => {
+  const { stdout } = await runProgram(t.testdir(), inWorker);
+  t.equal(stdout, '2x3x512x512\n');
+});

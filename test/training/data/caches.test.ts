@@ -258,7 +258,10 @@ t.test('misuse of text states', async (t) => {
   const options = { folder: t.testdir(), encode, modelDigest: 'tiny' };
   const invalid = { code: 'ERR_INVALID_ARG' };
   for (const texts of [[], [3], 'one', undefined]) {
-    await t.rejects(TextStateCache.open({ ...options, texts: texts as string[] }), invalid);
+    await t.rejects(
+      TextStateCache.open({ ...options, texts: texts as unknown as string[] }),
+      invalid,
+    );
   }
   const texts = ['one', 'two'];
   await t.rejects(TextStateCache.open({ ...options, texts, modelDigest: '' }), invalid);

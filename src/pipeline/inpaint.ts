@@ -12,6 +12,7 @@ import {
 } from './image-latents.js';
 import { type ImageToImageOptions, imageOptions, matchPrompts } from './image-to-image.js';
 import { countOf, digestOf, type ImageInput, toMask, toPixels } from './input-images.js';
+import { cropToMask } from './mask-crop.js';
 import { type IdentifiedParts, isInpaintingUNet } from './parts.js';
 import { spreadRows } from './rows.js';
 import { type Generated, type RunContext, type RunStart, runPipeline } from './run.js';
@@ -30,6 +31,13 @@ export interface InpaintOptions extends ImageToImageOptions {
    * and come back a little changed, as diffusers gives them. @default false
    */
   readonly keepUnmasked?: boolean;
+  /**
+   * Paints a region at full resolution: the white part with so many pixels around it, grown to the proportions of
+   * `size` (by default the image's own), is brought to that size, painted, brought back and put into the
+   * original, which stays where the mask is black (diffusers' `padding_mask_crop`). One Image and one mask;
+   * the latents, and a `control`'s structure, are the region's.
+   */
+  readonly paddingMaskCrop?: number;
 }
 
 const inpaintOptions = z.strictObject({
@@ -37,16 +45,18 @@ const inpaintOptions = z.strictObject({
   mask: imageInput,
   strength: z.number().positive().max(1).default(1),
   keepUnmasked: z.boolean().default(false),
+  paddingMaskCrop: z.number().int().nonnegative().optional(),
 });
 
 type ParsedInpaintOptions = z.output<typeof inpaintOptions>;
 
-/** Images, their masks at both sizes, and the images with the masked part blank; on the CPU. */
+/** Images, their masks, and the images with the masked part blank; on the CPU. */
 interface MaskedImages {
   readonly pixels: Tensor;
-  readonly mask: Tensor;
   readonly latentMask: Tensor;
   readonly blanked: Tensor;
+  /** What is done to the decoded pixels. */
+  readonly finish: RunStart['finish'];
 }
 
 /** The masked part of images, painted anew from texts. */
@@ -59,7 +69,19 @@ export async function inpaint(parts: IdentifiedParts, options: InpaintOptions): 
 
 async function readMasked(
   parts: IdentifiedParts,
-  { image, mask, size, signal }: ParsedInpaintOptions,
+  options: ParsedInpaintOptions,
+): Promise<MaskedImages> {
+  const { paddingMaskCrop: padding, ...whole } = options;
+  if (padding === undefined) return prepareMasked(parts, whole);
+  const { downscale } = parts.vae;
+  const { image, mask, putBack } = await cropToMask({ ...whole, padding, downscale });
+  const region = await prepareMasked(parts, { ...whole, image, mask, size: undefined });
+  return { ...region, finish: putBack };
+}
+
+async function prepareMasked(
+  parts: IdentifiedParts,
+  { image, mask, size, keepUnmasked, signal }: Omit<ParsedInpaintOptions, 'paddingMaskCrop'>,
 ): Promise<MaskedImages> {
   const pixels = await toPixels(image, { name: 'image', size, signal });
   checkPixelSize(parts, pixels);
@@ -67,11 +89,14 @@ async function readMasked(
   const prepared = await runJob(signal, (token) =>
     addon().prepareMask(handleOf(pixels), handleOf(white), parts.vae.downscale, token),
   );
+  const painted = new Tensor(prepared.pixels);
   return {
     pixels,
-    mask: new Tensor(prepared.pixels),
     latentMask: new Tensor(prepared.latents),
     blanked: new Tensor(prepared.maskedPixels),
+    finish: keepUnmasked
+      ? (decoded) => withOriginal(decoded, { pixels, mask: painted }, signal)
+      : undefined,
   };
 }
 
@@ -94,9 +119,7 @@ async function begin(
   const common = {
     startStep,
     settings: await settingsOf(options),
-    finish: options.keepUnmasked
-      ? (pixels: Tensor) => withOriginal(pixels, masked, signal)
-      : undefined,
+    finish: masked.finish,
   };
   if (isInpaintingUNet(parts)) {
     const imageLatents = fromNoise
@@ -114,9 +137,14 @@ async function begin(
   return { ...common, noise, imageLatents: fromNoise ? undefined : imageLatents, known };
 }
 
-async function settingsOf({ strength, keepUnmasked, image, mask }: ParsedInpaintOptions) {
+async function settingsOf(options: ParsedInpaintOptions) {
+  const { strength, keepUnmasked, paddingMaskCrop, image, mask } = options;
   const [imageDigest, maskDigest] = await Promise.all([digestOf(image), digestOf(mask)]);
-  return { kind: 'inpainting', strength, keepUnmasked, image: imageDigest, mask: maskDigest };
+  return {
+    ...{ kind: 'inpainting', strength, keepUnmasked },
+    ...(paddingMaskCrop !== undefined && { paddingMaskCrop }),
+    ...{ image: imageDigest, mask: maskDigest },
+  };
 }
 
 function latentShape({ vae }: IdentifiedParts, { latentMask }: MaskedImages, count: number) {
@@ -127,7 +155,7 @@ function latentShape({ vae }: IdentifiedParts, { latentMask }: MaskedImages, cou
 /** The decoded pixels inside of the mask, the original's outside. */
 async function withOriginal(
   decoded: Tensor,
-  { pixels, mask }: MaskedImages,
+  { pixels, mask }: { readonly pixels: Tensor; readonly mask: Tensor },
   signal: AbortSignal | undefined,
 ): Promise<Tensor> {
   const [count = 0] = decoded.shape;

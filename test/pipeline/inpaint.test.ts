@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import t from 'tap';
-import { Image, Pipeline, Tensor, TextEncoder } from '../../src/index.js';
+import { fitImage, Image, Pipeline, Tensor, TextEncoder } from '../../src/index.js';
 import {
   type Case,
   committedCase,
@@ -98,6 +98,97 @@ t.test('keepUnmasked leaves every pixel outside of the mask as it was', async (t
   });
 });
 
+/** A radiograph of 128×96 pixels with a white square of 24 in its mask. */
+const large = Image.fromPixels(
+  Float32Array.from({ length: 128 * 96 }, (_, i) => ((i % 128) + Math.floor(i / 128)) / 224),
+  { width: 128, height: 96, channels: 1 },
+);
+const isWhite = (i: number) => {
+  const [x, y] = [i % 128, Math.floor(i / 128)];
+  return x >= 60 && x < 84 && y >= 40 && y < 64;
+};
+const square = Image.fromPixels(
+  Float32Array.from({ length: 128 * 96 }, (_, i) => (isWhite(i) ? 1 : 0)),
+  { width: 128, height: 96, channels: 1 },
+);
+
+/** The 32×32 pixels around the square. */
+function aroundSquare({ data, channels }: Image): Image {
+  const samples = Array.from({ length: 32 * 32 * channels }, (_, i) => {
+    const pixel = Math.floor(i / channels);
+    const place = (36 + Math.floor(pixel / 32)) * 128 + 56 + (pixel % 32);
+    return data[place * channels + (i % channels)] as number;
+  });
+  return new Image({ width: 32, height: 32, channels, data: Uint8Array.from(samples) });
+}
+
+t.test('paddingMaskCrop paints the region at its own size, and puts it back', async (t) => {
+  using pipeline = await loadTinyPipeline();
+  const size = { width: 64, height: 64 };
+  const options = { ...base, image: large, mask: square, size, paddingMaskCrop: 4 };
+  const { images, latents } = await pipeline.inpaint(options);
+  const [image] = images as [Image];
+  t.same([image.width, image.height], [128, 96]);
+
+  const stretched = { ...size, fit: 'stretch' } as const;
+  const region = await pipeline.inpaint({
+    ...base,
+    image: await fitImage(aroundSquare(large), stretched),
+    mask: await fitImage(aroundSquare(square), stretched),
+  });
+  t.same(latents.data(), region.latents.data());
+  const painted = await fitImage(region.images[0] as Image, {
+    ...size,
+    width: 32,
+    height: 32,
+    fit: 'stretch',
+  });
+  const back = aroundSquare(image);
+  const white = aroundSquare(square);
+  let largest = 0;
+  for (const [i, sample] of back.data.entries()) {
+    if (white.data[Math.floor(i / 3)] === 255) {
+      largest = Math.max(largest, Math.abs(sample - (painted.data[i] as number)));
+    }
+  }
+  t.ok(largest <= 1, `inside of the mask: ${largest}`);
+  for (let i = 0; i < 128 * 96; i++) {
+    if (!isWhite(i) && image.data[i * 3] !== large.data[i]) t.fail(`pixel ${i} changed`);
+  }
+  t.match(image.provenance?.settings, { kind: 'inpainting', paddingMaskCrop: 4 });
+
+  const { pixels } = await pipeline.inpaint({ ...options, output: 'pixels' });
+  t.same(pixels?.shape, [1, 3, 96, 128]);
+});
+
+t.test('paddingMaskCrop works with several prompts, and at the image’s own size', async (t) => {
+  using pipeline = await loadTinyPipeline();
+  const prompt = ['effusion', 'no finding'];
+  const options = { ...base, prompt, seed: [3, 4], image: large, mask: square, paddingMaskCrop: 0 };
+  const { images, latents } = await pipeline.inpaint(options);
+  t.same(
+    latents.shape.slice(2).map((length) => length * pipeline.vae.downscale),
+    [96, 128],
+  );
+  t.equal(images.length, 2);
+  t.notSame(images[0]?.data, images[1]?.data);
+  t.equal(images[1]?.data[0], large.data[0]);
+});
+
+t.test('a mask’s grey shares between the painted and the original', async (t) => {
+  using pipeline = await loadTinyPipeline();
+  const half = new Image({ ...square, data: Uint8Array.from(square.data, (v) => (v ? 153 : 0)) });
+  // With a padding of 3 no latent lies on the white part's border, where grey falls below the middle.
+  const options = { ...base, image: large, paddingMaskCrop: 3, size: { width: 64, height: 64 } };
+  const whole = (await pipeline.inpaint({ ...options, mask: square })).images[0] as Image;
+  const shared = (await pipeline.inpaint({ ...options, mask: half })).images[0] as Image;
+  for (let i = 0; i < 128 * 96; i++) {
+    if (!isWhite(i)) continue;
+    const expected = 0.6 * (whole.data[i * 3] as number) + 0.4 * (large.data[i] as number);
+    if (Math.abs((shared.data[i * 3] as number) - expected) > 1.5) t.fail(`pixel ${i}`);
+  }
+});
+
 t.test('a black mask gives the image’s latents back', async (t) => {
   using pipeline = await loadTinyPipeline();
   const black = Tensor.zeros([1, 1, 64, 64]);
@@ -125,6 +216,7 @@ t.test('one image and mask serve several prompts and seeds', async (t) => {
 t.test('misuse is named', async (t) => {
   using pipeline = await loadTinyPipeline();
   const small = Tensor.zeros([1, 1, 32, 64]);
+  const black = new Image({ width: 64, height: 64, channels: 1, data: new Uint8Array(64 * 64) });
   const nan = Tensor.from(new Float32Array(64 * 64).fill(Number.NaN), { shape: [1, 1, 64, 64] });
   const wrong: [object, string, RegExp][] = [
     [{ mask: undefined }, 'ERR_INVALID_ARG', /mask/],
@@ -134,6 +226,13 @@ t.test('misuse is named', async (t) => {
     [{ mask: nan }, 'ERR_NON_FINITE', /NaN/],
     [{ keepUnmasked: 'yes' }, 'ERR_INVALID_ARG', /keepUnmasked/],
     [{ strength: 0.1 }, 'ERR_INVALID_ARG', /less than one step/],
+    [{ paddingMaskCrop: -1 }, 'ERR_INVALID_ARG', /paddingMaskCrop/],
+    [{ paddingMaskCrop: 1.5 }, 'ERR_INVALID_ARG', /paddingMaskCrop/],
+    [{ paddingMaskCrop: 4, image: [grey, grey] }, 'ERR_INVALID_ARG', /image: expected one Image/],
+    [{ paddingMaskCrop: 4, mask: small }, 'ERR_INVALID_ARG', /mask: expected one Image/],
+    [{ paddingMaskCrop: 4, mask: black }, 'ERR_INVALID_ARG', /mask: expected a white part/],
+    [{ paddingMaskCrop: 4, mask: square }, 'ERR_INVALID_ARG', /mask: expected 64×64 pixels/],
+    [{ paddingMaskCrop: 4, size: { width: 63, height: 64 } }, 'ERR_SHAPE', /multiples of/],
   ];
   for (const [options, code, message] of wrong) {
     await t.rejects(pipeline.inpaint({ ...base, ...options } as never), { code, message });

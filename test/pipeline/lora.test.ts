@@ -73,14 +73,20 @@ const same = (a: Tensor, b: Tensor) =>
     Buffer.from((b.data() as Float32Array).slice().buffer),
   ) === 0;
 
-t.test('the U-Net with the reference’s adapter', { skip: withoutGolden }, async (t) => {
-  using pipeline = await Pipeline.load(goldenPath('tiny-sd1/model'));
+/** The recorded outputs of the U-Net with an adapter, and what went in. */
+async function reference() {
   const expected = await loadTensors(goldenPath('training/lora/golden.safetensors'));
   const inputs = {
     sample: tensor(expected, 'latents'),
     timestep: [...tensor(expected, 'timesteps').data()].map(Number),
     encoderHiddenStates: tensor(expected, 'encoder_hidden_states'),
   };
+  return { expected, inputs };
+}
+
+t.test('the U-Net with the reference’s adapter', { skip: withoutGolden }, async (t) => {
+  using pipeline = await Pipeline.load(goldenPath('tiny-sd1/model'));
+  const { expected, inputs } = await reference();
   const check = async (name: string) => {
     const error = await relativeError(await pipeline.unet.forward(inputs), tensor(expected, name));
     t.ok(error <= 1e-5, `${name}: ${error}`);
@@ -136,12 +142,7 @@ function originalName(module: string): string {
 
 t.test('names of the original layout are the same adapter', { skip: withoutGolden }, async (t) => {
   using pipeline = await Pipeline.load(goldenPath('tiny-sd1/model'));
-  const expected = await loadTensors(goldenPath('training/lora/golden.safetensors'));
-  const inputs = {
-    sample: tensor(expected, 'latents'),
-    timestep: [...tensor(expected, 'timesteps').data()].map(Number),
-    encoderHiddenStates: tensor(expected, 'encoder_hidden_states'),
-  };
+  const { inputs } = await reference();
   await pipeline.loadLora(goldenPath('training/lora'), { name: 'published' });
   const published = await pipeline.unet.forward(inputs);
   await pipeline.unloadLora('published');
@@ -300,6 +301,11 @@ t.test('what does not fit is an error, and changes nothing', async (t) => {
   await rejects({ ...fits, 'unet.conv_in.other': up }, 'ERR_WEIGHTS_UNEXPECTED_KEY');
   await rejects(
     { ...fits, 'unet.nowhere.lora_A.weight': down, 'unet.nowhere.lora_B.weight': up },
+    'ERR_WEIGHTS_UNEXPECTED_KEY',
+  );
+  const again = `diffusion_model.${originalName(module)}`;
+  await rejects(
+    { ...fits, [`${again}.lora_down.weight`]: down, [`${again}.lora_up.weight`]: up },
     'ERR_WEIGHTS_UNEXPECTED_KEY',
   );
   await rejects({ [`unet.${module}.lora_A.weight`]: down }, 'ERR_WEIGHTS_MISSING_KEY');

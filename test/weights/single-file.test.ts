@@ -175,7 +175,8 @@ async function asOpenClip(tensors: Record<string, Tensor>, layers: number) {
   return made;
 }
 
-t.test('Stable Diffusion 2.x files hold OpenCLIP, whose last block is left out', async (t) => {
+/** A small pipeline of Stable Diffusion 2.x, and the tensors of its single file. */
+async function convertedSd2(t: Test) {
   const folder = await recipeFolder('recipe-sd2');
   const own = join(folder, 'text_encoder');
   const { num_hidden_layers: layers } = JSON.parse(
@@ -184,6 +185,11 @@ t.test('Stable Diffusion 2.x files hold OpenCLIP, whose last block is left out',
   const file = join(t.testdir(), 'v2-1.safetensors');
   await convert(folder, file);
   const { tensors } = await loadTensors(file);
+  return { folder, own, layers, tensors };
+}
+
+t.test('Stable Diffusion 2.x files hold OpenCLIP, whose last block is left out', async (t) => {
+  const { folder, own, layers, tensors } = await convertedSd2(t);
   const others = Object.entries(tensors).filter(([name]) => !name.startsWith('cond_stage_model.'));
   const openClip = await asOpenClip(await bareTensors(join(own, 'model.safetensors')), layers);
   const v2 = join(t.testdirName, 'open-clip.safetensors');
@@ -196,14 +202,7 @@ t.test('Stable Diffusion 2.x files hold OpenCLIP, whose last block is left out',
 });
 
 t.test('Stable Diffusion 2.x is written as OpenCLIP names it', async (t) => {
-  const folder = await recipeFolder('recipe-sd2');
-  const own = join(folder, 'text_encoder');
-  const { num_hidden_layers: layers } = JSON.parse(
-    await readFile(join(own, 'config.json'), 'utf8'),
-  );
-  const file = join(t.testdir(), 'v2-1.safetensors');
-  await convert(folder, file);
-  const { tensors } = await loadTensors(file);
+  const { own, layers, tensors } = await convertedSd2(t);
   const published = await asOpenClip(await bareTensors(join(own, 'model.safetensors')), layers);
   // What diffusers' folder does not hold: the block that nobody reads, the projection, the scale.
   const absent = new RegExp(`resblocks\\.${layers}\\.|text_projection$|logit_scale$`);

@@ -115,6 +115,20 @@ export {
   type PatchDiscriminatorOptions,
   type PerceptualLossOptions,
 } from './training/autoencoder-trainer.js';
+export type { Fingerprint } from './training/data/data-digest.js';
+export type { Resize } from './training/data/placement.js';
+export {
+  epochOrder,
+  SampleOrder,
+  type StepSamplesOptions,
+  stepSamples,
+} from './training/data/sample-order.js';
+export { latentMask } from './training/data/sample-tensors.js';
+export type { TrainingBatch, TrainingBatchRequest } from './training/data/training-batch.js';
+export { openTrainingData, TrainingData } from './training/data/training-data.js';
+export type { TrainingDataOptions } from './training/data/training-data-options.js';
+export type { TrainingSample } from './training/data/training-sample.js';
+export type { TrainingSource } from './training/data/training-source.js';
 export {
   type DenoiserBatch,
   type DenoiserLosses,

@@ -39,9 +39,12 @@ class LastHiddenState(torch.nn.Module):
         return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
 
 
-def write_onnx(model, path):
+def write_onnx(folder):
+    """From a model of its own: the exporter changes what it exports."""
+    path = folder / "model.onnx"
     if path.exists() or importlib.util.find_spec("onnx") is None:
         return
+    model = BertModel.from_pretrained(folder).eval()
     ids = torch.ones(2, 8, dtype=torch.long)
     names = ["input_ids", "attention_mask"]
     axes = {name: {0: "texts", 1: "tokens"} for name in [*names, "last_hidden_state"]}
@@ -62,8 +65,8 @@ def main() -> None:
     batch, threads = int(sys.argv[3]), int(sys.argv[4])
     torch.set_num_threads(threads)
     tokenizer = AutoTokenizer.from_pretrained(folder)
+    write_onnx(folder)
     model = BertModel.from_pretrained(folder).eval()
-    write_onnx(model, folder / "model.onnx")
     embed(model, tokenizer, texts[:batch], batch)
     print("ready", flush=True)
     for _ in sys.stdin:

@@ -34,8 +34,12 @@ Napi::Value residuals_to_js(Napi::Env env, const ControlResiduals& residuals) {
   return result;
 }
 
-// controlNetForward(controlNet, sample, timesteps: number[], encoderHiddenStates, image, scale,
-//                   mask | null, token) → { down, mid }
+ControlStrength strength_argument(const Napi::Object& options) {
+  return {number_argument(options.Get("scale"), "scale"), options.Get("guessMode").ToBoolean()};
+}
+
+// controlNetForward(controlNet, sample, timesteps: number[], encoderHiddenStates, image,
+//                   { scale, guessMode }, mask | null, token) → { down, mid }
 Napi::Value controlnet_forward(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     auto model = ControlNetObject::payload_of(info[0]);
@@ -43,9 +47,9 @@ Napi::Value controlnet_forward(const Napi::CallbackInfo& info) {
         info.Env(), {model.ptr()}, cancel_token_argument(info[7]),
         [model, sample = tensor_argument(info[1]),
          timesteps = numbers_argument(info[2], "timestep"), states = tensor_argument(info[3]),
-         image = tensor_argument(info[4]), scale = number_argument(info[5], "scale"),
+         image = tensor_argument(info[4]), strength = strength_argument(info[5].As<Napi::Object>()),
          mask = optional_tensor_argument(info[6])]() mutable {
-          return model->forward(sample, at::tensor(timesteps, at::kDouble), states, image, scale,
+          return model->forward(sample, at::tensor(timesteps, at::kDouble), states, image, strength,
                                 mask);
         },
         residuals_to_js);

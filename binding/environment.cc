@@ -86,23 +86,23 @@ void Environment::adjust_memory(Napi::Env env, int64_t bytes, int64_t tensors) {
   Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
 }
 
-Environment::PackedWeights Environment::packed_weights(const torch::nn::Module* model) const {
-  const auto found = packed_weights_.find(model);
-  return found == packed_weights_.end() ? PackedWeights() : found->second;
+Environment::ModelGrowth Environment::growth(const torch::nn::Module* model) const {
+  const auto found = growths_.find(model);
+  return found == growths_.end() ? ModelGrowth() : found->second;
 }
 
-void Environment::model_created(const torch::nn::Module* model) { packed_weights_[model] = {}; }
+void Environment::model_created(const torch::nn::Module* model) { growths_[model] = {}; }
 
-void Environment::model_packed(Napi::Env env, const torch::nn::Module* model, PackedWeights now) {
-  const auto found = packed_weights_.find(model);
-  if (found == packed_weights_.end()) return;  // disposed of meanwhile
+void Environment::model_grew(Napi::Env env, const torch::nn::Module* model, ModelGrowth now) {
+  const auto found = growths_.find(model);
+  if (found == growths_.end()) return;  // disposed of meanwhile
   adjust_memory(env, now.bytes - found->second.bytes, 0);
   found->second = now;
 }
 
 void Environment::model_released(Napi::Env env, const torch::nn::Module* model) {
-  adjust_memory(env, -packed_weights(model).bytes, 0);
-  packed_weights_.erase(model);
+  adjust_memory(env, -growth(model).bytes, 0);
+  growths_.erase(model);
 }
 
 }  // namespace latentray::binding

@@ -70,15 +70,16 @@ class Environment {
   // Native bytes that JavaScript objects hold, as told to V8.
   void adjust_memory(Napi::Env env, int64_t bytes, int64_t tensors);
 
-  // What a model's handle holds beside its parameters: weights that it reordered while computing.
-  struct PackedWeights {
+  // What a model's handle holds beside the parameters that it was loaded with: weights that it
+  // reordered while computing, a table of more tokens.
+  struct ModelGrowth {
     int64_t bytes = 0;
-    uint64_t packings = 0;  // nn::packings() when they were measured
+    uint64_t packings = 0;  // nn::packings() when it was measured
   };
   // Zeros where the model has no handle any more.
-  PackedWeights packed_weights(const torch::nn::Module* model) const;
+  ModelGrowth growth(const torch::nn::Module* model) const;
   void model_created(const torch::nn::Module* model);
-  void model_packed(Napi::Env env, const torch::nn::Module* model, PackedWeights now);
+  void model_grew(Napi::Env env, const torch::nn::Module* model, ModelGrowth now);
   void model_released(Napi::Env env, const torch::nn::Module* model);
 
   int64_t live_bytes() const { return live_bytes_; }
@@ -87,7 +88,7 @@ class Environment {
  private:
   std::shared_ptr<Mailbox> mailbox_;
   std::map<std::string, std::unique_ptr<Executor>> executors_;
-  std::map<const torch::nn::Module*, PackedWeights> packed_weights_;
+  std::map<const torch::nn::Module*, ModelGrowth> growths_;
   int64_t pending_jobs_ = 0;
   int64_t live_bytes_ = 0;
   int64_t live_tensors_ = 0;

@@ -22,7 +22,7 @@ class PackedWeightsOfModels {
   // On the JavaScript thread.
   PackedWeightsOfModels(Napi::Env env, Models models) : models_(std::move(models)) {
     for (const auto& model : models_) {
-      measured_.push_back(Environment::of(env).packed_weights(model.get()));
+      measured_.push_back(Environment::of(env).growth(model.get()));
     }
   }
 
@@ -37,13 +37,13 @@ class PackedWeightsOfModels {
   // On the JavaScript thread.
   void tell(Napi::Env env) const {
     for (size_t i = 0; i < models_.size(); ++i) {
-      Environment::of(env).model_packed(env, models_[i].get(), measured_[i]);
+      Environment::of(env).model_grew(env, models_[i].get(), measured_[i]);
     }
   }
 
  private:
   Models models_;
-  std::vector<Environment::PackedWeights> measured_;
+  std::vector<Environment::ModelGrowth> measured_;
 };
 
 // start_job on the device of the first model, with all of those that may compute.

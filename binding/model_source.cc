@@ -25,7 +25,9 @@ ModelSource::ModelSource(const Napi::CallbackInfo& info) {
 
 StateDict ModelSource::state() const { return read_checkpoint(files); }
 
-StateDict ModelSource::state(Part part) const { return from_original(state(), part, original); }
+StateDict ModelSource::state(Part part) const {
+  return from_original(state(), part, config(), original);
+}
 
 Napi::Value save_model(const Napi::CallbackInfo& info, const std::string& lane,
                        std::function<StateDict()> state) {

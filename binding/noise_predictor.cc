@@ -43,6 +43,7 @@ NoiseConditions noise_conditions_argument(const Napi::Object& options) {
                          interval_argument(options.Get("guidanceInterval").As<Napi::Object>())};
   conditions.extra_channels = optional_tensor_argument(options.Get("extraChannels"));
   conditions.controls = controls_argument(options.Get("controls").As<Napi::Array>());
+  conditions.guess_mode = options.Get("guessMode").ToBoolean();
   return conditions;
 }
 

@@ -16,8 +16,8 @@
 namespace latentray::binding {
 
 // Derived supplies kName (the class's name in messages), define(env) (its class) and
-// bytes_of(payload); for a model with convolutions module_of(payload), which says whose weights are
-// reordered while it computes (model_job.h); retire(env, payload) where letting go of it is work.
+// bytes_of(payload); for a model that grows after it was loaded module_of(payload), which says
+// whose growth it is (Environment::model_grew); retire(env, payload) where letting go of it is work.
 template <class Derived, class Payload>
 class Object : public Napi::ObjectWrap<Derived> {
  public:

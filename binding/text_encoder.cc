@@ -93,9 +93,12 @@ Napi::Value set_added_embeddings(const Napi::CallbackInfo& info) {
         info.Env(), lane_of(*model), cancel_token_argument(info[3]),
         [model, ids = integers_argument(info[1], "ids"), rows = tensor_argument(info[2])] {
           model->set_added_embeddings(ids, rows);
-          return true;
+          return model->added_embedding_bytes();
         },
-        [](Napi::Env env, bool) { return env.Undefined(); });
+        [model](Napi::Env env, int64_t bytes) {
+          Environment::of(env).model_grew(env, model.get(), {bytes, 0});
+          return env.Undefined();
+        });
   });
 }
 

@@ -66,33 +66,43 @@ bool write(const std::string& path, StateDict state, std::optional<at::ScalarTyp
 
 Napi::Value nothing_to_js(Napi::Env env, bool) { return env.Undefined(); }
 
-// partFromOriginal(files, path, part, dtype | null, ema | null, token): one part of an original
-// checkpoint as a file of its own
+// A part's config as text, and where it comes from.
+Config config_argument(const Napi::Value& value) {
+  const auto source = value.As<Napi::Object>();
+  return Config::parse(string_argument(source.Get("config"), "config"),
+                       string_argument(source.Get("origin"), "origin"));
+}
+
+// partFromOriginal(files, path, part, { config, origin }, dtype | null, ema | null, token): one
+// part of an original checkpoint as a file of its own
 Napi::Value part_from_original(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     OriginalOptions original;
-    if (!is_absent(info[4])) original.ema = info[4].ToBoolean();
+    if (!is_absent(info[5])) original.ema = info[5].ToBoolean();
     return start_job(
-        info.Env(), "io", cancel_token_argument(info[5]),
+        info.Env(), "io", cancel_token_argument(info[6]),
         [files = strings_argument(info[0], "files"), path = string_argument(info[1], "path"),
-         part = part_argument(info[2]), dtype = optional_dtype_argument(info[3]), original] {
-          return write(path, from_original(read_checkpoint(files), part, original), dtype);
+         part = part_argument(info[2]), config = config_argument(info[3]),
+         dtype = optional_dtype_argument(info[4]), original] {
+          return write(path, from_original(read_checkpoint(files), part, config, original), dtype);
         },
         nothing_to_js);
   });
 }
 
-// originalFromParts({ unet: files, vae: files, textEncoder: files }, path, dtype | null, token)
+// originalFromParts({ unet: files, vae: files, textEncoder: files }, path, the text encoder's
+// { config, origin }, dtype | null, token)
 Napi::Value original_from_parts(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto parts = info[0].As<Napi::Object>();
     const auto files = [&](const char* name) { return strings_argument(parts.Get(name), name); };
     return start_job(
-        info.Env(), "io", cancel_token_argument(info[3]),
+        info.Env(), "io", cancel_token_argument(info[4]),
         [unet = files("unet"), vae = files("vae"), text_encoder = files("textEncoder"),
-         path = string_argument(info[1], "path"), dtype = optional_dtype_argument(info[2])] {
+         path = string_argument(info[1], "path"), text_config = config_argument(info[2]),
+         dtype = optional_dtype_argument(info[3])] {
           const auto whole = join_original(read_checkpoint(unet), read_checkpoint(vae),
-                                           read_checkpoint(text_encoder));
+                                           read_checkpoint(text_encoder), text_config);
           return write(path, whole, dtype);
         },
         nothing_to_js);

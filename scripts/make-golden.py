@@ -862,6 +862,9 @@ def pytorch_files(folder):
     torch.save({"weight": torch.nn.Parameter(base)}, folder / "small.parameter.bin")
     embedding = {"string_to_token": {"*": 265}, "string_to_param": {"*": randn([2, 32], 14)}}
     torch.save(embedding | {"name": "ap-style", "step": 99, "sd_checkpoint": None}, folder / "embedding.pt")
+    parameters = torch.nn.ParameterDict({"*": torch.nn.Parameter(randn([2, 32], 14))})
+    first_form = {"string_to_token": {"*": torch.tensor(265)}, "string_to_param": parameters}
+    torch.save(first_form, folder / "embedding.parameters.pt")
     contiguous = {name: tensor.contiguous().clone() for name, tensor in state.items()}
     (folder / "small.safetensors").write_bytes(save(contiguous))
     torch.save({"weight": base, "extra": Hostile()}, folder / "hostile.zip.bin")

@@ -48,23 +48,20 @@ export type {
 export type { CheckpointOptions, ModelOptions } from './models/model-folder.js';
 export { SafetyChecker } from './models/safety-checker.js';
 export type { SaveOptions } from './models/save-model.js';
-export {
-  TextEncoder,
-  type TextEncoderInputs,
-  type TextEncoderStates,
-  type TextEncoding,
-  type TextForwardOptions,
-} from './models/text-encoder.js';
+export { TextEncoder } from './models/text-encoder.js';
+export type { TextEncoderInputs, TextForwardOptions } from './models/text-forward.js';
 export {
   TextProjection,
   type TextProjectionConfig,
   type TextProjectionOptions,
 } from './models/text-projection.js';
+export type { TextEncoderStates, TextEncoding } from './models/text-states.js';
 export type { TextBatch, TextSource } from './models/text-stream.js';
 export type { TextualInversionSource } from './models/textual-inversion.js';
 export { UNet, type UNetInputs } from './models/unet.js';
 export type { JobOptions } from './native/addon.js';
 export type { LibTorch } from './native/libtorch.js';
+export type { NativeObject } from './native/native-object.js';
 export { NoiseSource } from './noise-source.js';
 export type {
   ControlOptions,

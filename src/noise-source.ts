@@ -1,6 +1,7 @@
 import { invalidArgument } from './errors.js';
 import { addon, type JobOptions, runJob } from './native/addon.js';
 import type { NoiseSourceHandle } from './native/addon-types.js';
+import { NativeObject } from './native/native-object.js';
 import { parseOptions, placedJobOptions } from './parse-options.js';
 import { checkShape, Tensor, type TensorOptions } from './tensor.js';
 
@@ -11,7 +12,7 @@ const handleKey = Symbol.for('latentray.noise-source.handle');
  * the last one ended. One seed draws a whole batch; several draw one row each, as diffusers does with a
  * list of generators.
  */
-export class NoiseSource {
+export class NoiseSource extends NativeObject {
   readonly #handle: NoiseSourceHandle;
 
   /**
@@ -20,7 +21,9 @@ export class NoiseSource {
    */
   constructor(seeds: number | bigint | readonly (number | bigint)[]) {
     const list = Array.isArray(seeds) ? seeds : [seeds];
-    this.#handle = addon().createNoiseSource(list.map(toSeed));
+    const handle = addon().createNoiseSource(list.map(toSeed));
+    super(handle);
+    this.#handle = handle;
   }
 
   /** @internal */
@@ -46,19 +49,6 @@ export class NoiseSource {
     return new Tensor(
       await runJob(signal, (token) => addon().drawNoise(this.#handle, shape, dtype, device, token)),
     );
-  }
-
-  /** Gives the generators back once running calls have ended; twice is fine. */
-  dispose(): void {
-    this.#handle.dispose();
-  }
-
-  get disposed(): boolean {
-    return this.#handle.disposed;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }
 

@@ -5,6 +5,7 @@ import { parsePythonJson } from './json.js';
 import { exists, readJsonObject } from './models/json-files.js';
 import { addon, type JobOptions, runJob } from './native/addon.js';
 import type { CancelToken, SchedulerHandle, TensorHandle } from './native/addon-types.js';
+import { NativeObject } from './native/native-object.js';
 import { type NoiseSource, noiseHandleOf } from './noise-source.js';
 import { checkedLater, checkPath, jobOptions, parseOptions } from './parse-options.js';
 import { handleOf, Tensor } from './tensor.js';
@@ -37,11 +38,12 @@ const stepOptions = z.strictObject({
  * `ddpm ddim pndm lms euler euler_ancestral heun dpmpp_2m dpmpp_2m_sde dpmpp_3m dpmpp_2s unipc kdpm2
  * kdpm2_ancestral deis lcm tcd`; the suffix `_karras` turns Karras sigmas on.
  */
-export class Scheduler {
+export class Scheduler extends NativeObject {
   readonly #handle: SchedulerHandle;
   readonly #given: SchedulerConfig;
 
   private constructor(handle: SchedulerHandle, given: SchedulerConfig) {
+    super(handle);
     this.#handle = handle;
     this.#given = given;
   }
@@ -247,19 +249,6 @@ export class Scheduler {
         token,
       ),
     );
-  }
-
-  /** Gives the memory back once running calls have ended; twice is fine. */
-  dispose(): void {
-    this.#handle.dispose();
-  }
-
-  get disposed(): boolean {
-    return this.#handle.disposed;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 
   #index(index: number): number {

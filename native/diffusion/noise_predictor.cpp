@@ -35,6 +35,11 @@ at::Tensor for_rows(const at::Tensor& tensor, int64_t rows) {
   return tensor.size(0) == rows ? tensor : at::cat({tensor, tensor});
 }
 
+// [N, …] → [rows, …]: nothing for the negative prompt's half.
+at::Tensor zeros_before(const at::Tensor& tensor, int64_t rows) {
+  return tensor.size(0) == rows ? tensor : at::cat({at::zeros_like(tensor), tensor});
+}
+
 void add(UNetConditions& conditions, const ControlResiduals& residuals) {
   auto& down = conditions.down_block_additional_residuals;
   auto& mid = conditions.mid_block_additional_residual;
@@ -53,7 +58,10 @@ void add(UNetConditions& conditions, const ControlResiduals& residuals) {
 }  // namespace
 
 NoisePredictor::NoisePredictor(UNet2DConditionModel unet, const NoiseConditions& conditions)
-    : unet_(std::move(unet)), guidance_(conditions.guidance), controls_(conditions.controls) {
+    : unet_(std::move(unet)),
+      guidance_(conditions.guidance),
+      controls_(conditions.controls),
+      guess_mode_(conditions.guess_mode) {
   check(conditions);
   const auto options = tensor_options();
   prompt_ = moved(conditions.prompt, options);
@@ -109,7 +117,7 @@ at::Tensor NoisePredictor::predict(const at::Tensor& sample, double timestep, si
   const int64_t rows = text.states.size(0);
   const at::Tensor seen = for_rows(sample, rows);  // [N or 2N, C, h, w]
   const at::Tensor time = at::scalar_tensor(timestep, at::kDouble);
-  const auto conditions = conditions_at(seen, time, text, step, steps);
+  const auto conditions = conditions_at(sample, time, text, step, steps);
   const at::Tensor input = extra_channels_ ? at::cat({seen, for_rows(*extra_channels_, rows)}, 1)
                                            : seen;  // [N or 2N, in_channels, h, w]
   const at::Tensor prediction = unet_->forward(input, time, text.states, conditions);
@@ -120,15 +128,22 @@ at::Tensor NoisePredictor::predict(const at::Tensor& sample, double timestep, si
 
 UNetConditions NoisePredictor::conditions_at(const at::Tensor& sample, const at::Tensor& time,
                                              const PromptStates& text, size_t step, size_t steps) {
-  const int64_t rows = sample.size(0);
+  const int64_t rows = text.states.size(0);
+  const PromptStates& steered = guess_mode_ ? prompt_ : text;
+  const int64_t steered_rows = steered.states.size(0);
+  const at::Tensor seen = for_rows(sample, steered_rows);
   UNetConditions conditions;
   conditions.encoder_attention_mask = text.mask;
   if (timestep_cond_) conditions.timestep_cond = timestep_cond_->expand({rows, -1});
   for (auto& control : controls_) {
     if (control.scale == 0 || !control.interval.contains(step, steps)) continue;
-    add(conditions, control.model->forward(sample, time, text.states, for_rows(control.image, rows),
-                                           control.scale, text.mask));
+    add(conditions,
+        control.model->forward(seen, time, steered.states, for_rows(control.image, steered_rows),
+                               {control.scale, guess_mode_}, steered.mask));
   }
+  for (auto& skip : conditions.down_block_additional_residuals) skip = zeros_before(skip, rows);
+  auto& mid = conditions.mid_block_additional_residual;
+  if (mid) mid = zeros_before(*mid, rows);
   return conditions;
 }
 

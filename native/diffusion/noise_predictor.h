@@ -33,6 +33,9 @@ struct NoiseConditions {
   // [N, C, h, w], behind the latents' channels: the mask and the masked image's latents.
   std::optional<at::Tensor> extra_channels;
   std::vector<ControlInput> controls;
+  // ControlNets see the prompt alone and leave the negative prompt's half as it is
+  // (ControlStrength).
+  bool guess_mode = false;
 };
 
 class NoisePredictor {
@@ -62,6 +65,7 @@ class NoisePredictor {
   std::optional<PromptStates> guided_;  // the negative prompt's rows first
   std::optional<at::Tensor> extra_channels_;
   std::vector<ControlInput> controls_;
+  bool guess_mode_;
   std::optional<at::Tensor> timestep_cond_;  // [1, time_cond_proj_dim]
 };
 

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "core/error.h"
 #include "models/positive_integer.h"
 #include "nn/module_parameters.h"
@@ -23,6 +25,16 @@ Config with_up_blocks(const Config& config) {
   }
   json["up_block_types"] = up;
   return Config::parse(json.dump(), config.origin());
+}
+
+void scale_by(const ControlStrength& strength, ControlResiduals& residuals) {
+  const auto last = static_cast<int64_t>(residuals.down.size());
+  for (int64_t i = 0; i < last; ++i) {
+    const double exponent = static_cast<double>(i) / static_cast<double>(last) - 1;  // −1 … 0
+    const double growth = strength.guess_mode ? std::pow(10.0, exponent) : 1;
+    residuals.down[i] = residuals.down[i] * (growth * strength.scale);
+  }
+  residuals.mid = residuals.mid * strength.scale;
 }
 
 nn::Conv2d pointwise(int64_t channels) { return nn::Conv2d(channels, channels, 1); }
@@ -103,7 +115,7 @@ ControlNetModelImpl::ControlNetModelImpl(const ControlNetOptions& options)
 
 ControlResiduals ControlNetModelImpl::forward(const Tensor& sample, const Tensor& timestep,
                                               const Tensor& encoder_hidden_states,
-                                              const Tensor& image, double conditioning_scale,
+                                              const Tensor& image, const ControlStrength& strength,
                                               const std::optional<Tensor>& encoder_attention_mask) {
   check_inputs(sample, timestep, encoder_hidden_states, encoder_attention_mask);
   check_image(image, sample);
@@ -116,9 +128,10 @@ ControlResiduals ControlNetModelImpl::forward(const Tensor& sample, const Tensor
 
   ControlResiduals residuals;
   for (size_t i = 0; i < skips.size(); ++i) {
-    residuals.down.push_back(controlnet_down_blocks_[i](skips[i]) * conditioning_scale);
+    residuals.down.push_back(controlnet_down_blocks_[i](skips[i]));
   }
-  residuals.mid = controlnet_mid_block_(hidden) * conditioning_scale;
+  residuals.mid = controlnet_mid_block_(hidden);
+  scale_by(strength, residuals);
   return residuals;
 }
 

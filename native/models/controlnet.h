@@ -27,6 +27,14 @@ struct ControlNetOptions {
   int64_t downscale() const;
 };
 
+// How strongly a ControlNet steers.
+struct ControlStrength {
+  double scale = 1;
+  // Steering without a prompt: the residuals grow from a tenth of `scale` at the first skip to all
+  // of it in the middle, in equal ratios.
+  bool guess_mode = false;
+};
+
 // What is added to a U-Net's skips, in their order, and to its middle.
 struct ControlResiduals {
   std::vector<Tensor> down;
@@ -55,7 +63,7 @@ class ControlNetModelImpl : public UNetEncoderImpl {
   // cross_attention_dim]; image [N, conditioning_channels, h · downscale, w · downscale] in [0, 1].
   ControlResiduals forward(const Tensor& sample, const Tensor& timestep,
                            const Tensor& encoder_hidden_states, const Tensor& image,
-                           double conditioning_scale = 1.0,
+                           const ControlStrength& strength = {},
                            const std::optional<Tensor>& encoder_attention_mask = std::nullopt);
 
   const ControlNetOptions& control_options() const { return control_options_; }

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "core/error.h"
+#include "models/unet.h"
 #include "nn/layers.h"
+#include "weights/original_names.h"
 
 namespace latentray {
 
@@ -58,9 +60,25 @@ std::string with_underscores(std::string name) {
   return name;
 }
 
-// Every layer under its names: with points, with underscores, and without transformers' prefix.
+// What the original layout calls the model's modules, where it has a name for them: it knows one
+// number of layers for all levels.
+std::vector<ModuleName> original_modules(torch::nn::Module& model) {
+  const auto* unet = dynamic_cast<UNet2DConditionModelImpl*>(&model);
+  if (unet == nullptr) return {};
+  const UNet2DConditionOptions& options = unet->options();
+  const auto& layers = options.layers_per_block;
+  if (std::any_of(layers.begin(), layers.end(), [&](auto n) { return n != layers.front(); })) {
+    return {};
+  }
+  return unet_modules(
+      {static_cast<int64_t>(layers.size()), layers.front(), options.up_cross_attention});
+}
+
+// Every layer under its names: diffusers' and the original ones, each with points and with
+// underscores, and without transformers' prefix.
 std::map<std::string, Target> targets_of(torch::nn::Module& model) {
   constexpr std::string_view kPrefix = "text_model.";
+  const ModuleRenaming to_original(original_modules(model), ModuleRenaming::Direction::kToOriginal);
   std::map<std::string, Target> targets;
   for (const auto& item : model.named_modules("", /*include_self=*/false)) {
     const auto target = target_of(*item.value());
@@ -68,6 +86,9 @@ std::map<std::string, Target> targets_of(torch::nn::Module& model) {
     const std::string& name = item.key();
     targets.emplace(name, *target);
     targets.emplace(with_underscores(name), *target);
+    const std::string original = to_original.module(name);
+    targets.emplace(original, *target);
+    targets.emplace(with_underscores(original), *target);
     if (name.starts_with(kPrefix)) targets.emplace(name.substr(kPrefix.size()), *target);
   }
   return targets;

@@ -67,6 +67,11 @@ void TextEncoder::set_added_embeddings(const std::vector<int64_t>& ids, const at
   weight.set_data(table);
 }
 
+int64_t TextEncoder::added_embedding_bytes() {
+  return published_embeddings_.defined() ? static_cast<int64_t>(token_embedding()->weight.nbytes())
+                                         : 0;
+}
+
 at::Tensor mean_pool(const at::Tensor& hidden, const at::Tensor& attention_mask) {
   const auto weight = (attention_mask != 0).to(hidden.options()).unsqueeze(-1);  // [N, L, 1]
   return (hidden * weight).sum(1) / weight.sum(1).clamp_min(1);                  // [N, C]

@@ -61,6 +61,9 @@ class TextEncoder : public torch::nn::Module {
   void set_added_embeddings(const std::vector<int64_t>& ids, const at::Tensor& rows);
   bool has_added_embeddings() const { return published_embeddings_.defined(); }
 
+  // What the longer table takes beside the checkpoint's, which is kept.
+  int64_t added_embedding_bytes();
+
  private:
   at::Tensor published_embeddings_;  // undefined while nothing is added
 };

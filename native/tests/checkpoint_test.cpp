@@ -81,8 +81,8 @@ void survive_mutations(const std::string& name) {
 }
 
 TEST("checkpoint: 10,000 mutations of a file of each kind are read or refused") {
-  for (const char* name :
-       {"small.safetensors", "small.zip.bin", "small.legacy.bin", "small.nested.ckpt"}) {
+  for (const char* name : {"small.safetensors", "small.zip.bin", "small.legacy.bin",
+                           "small.nested.ckpt", "embedding.parameters.pt"}) {
     survive_mutations(name);
   }
 }

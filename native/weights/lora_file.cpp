@@ -36,10 +36,12 @@ constexpr std::array<std::pair<const char*, Role>, 11> kEndings{{
     {".alpha", Role::kAlpha},
 }};
 
-constexpr std::array<std::pair<const char*, Part>, 5> kPrefixes{{
+constexpr std::array<std::pair<const char*, Part>, 7> kPrefixes{{
     {"unet.", Part::kUNet},
     {"text_encoder.", Part::kTextEncoder},
     {"lora_unet_", Part::kUNet},
+    {"diffusion_model.", Part::kUNet},
+    {"model.diffusion_model.", Part::kUNet},
     {"lora_te_", Part::kTextEncoder},
     {"lora_te1_", Part::kTextEncoder},
 }};

@@ -1,6 +1,7 @@
 // Files of LoRA weights, in the key styles that are published: diffusers with peft
 // ("unet.….to_q.lora_A.weight"), older diffusers ("….to_q.lora.down.weight",
-// "….processor.to_q_lora.down.weight") and kohya-ss ("lora_unet_…_to_q.lora_down.weight").
+// "….processor.to_q_lora.down.weight"), kohya-ss ("lora_unet_…_to_q.lora_down.weight") and the
+// original layout's ("diffusion_model.….to_q.lora_up.weight").
 // References: diffusers loaders/lora_conversion_utils.py and utils/state_dict_utils.py;
 // kohya-ss/sd-scripts networks/lora.py.
 #pragma once
@@ -20,9 +21,9 @@ struct LoraLayer {
   std::string key;  // one of the file's keys, for messages
 };
 
-// The layers for one part, by module: "mid_block.….to_q", or with underscores for points where
-// the file writes it so ("mid_block_…_to_q"). ERR_WEIGHTS_UNEXPECTED_KEY for a key of no known
-// style, ERR_WEIGHTS_MISSING_KEY for half of a pair.
+// The layers for one part, by module as the file names it: "mid_block.….to_q" or "middle_block.1.….
+// to_q", or with underscores for points ("mid_block_…_to_q"). ERR_WEIGHTS_UNEXPECTED_KEY for a key
+// of no known style, ERR_WEIGHTS_MISSING_KEY for half of a pair.
 std::map<std::string, LoraLayer> lora_layers(const StateDict& state, Part part);
 
 // "unet.<module>" or "text_encoder.<module>": how diffusers' files name a layer, before

@@ -3,10 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 
 #include "core/error.h"
+#include "weights/open_clip.h"
 #include "weights/original_names.h"
 
 namespace latentray {
@@ -135,44 +134,16 @@ Tensors vae_to_original(const Tensors& vae) {
   return renamed(tensors, {vae_modules(counts), Direction::kToOriginal});
 }
 
-constexpr std::array kProjections{"q_proj", "k_proj", "v_proj"};
-
-// OpenCLIP keeps query, key and value in one matrix, positions bare, and one block more than Stable
-// Diffusion 2.x reads from: its states are those before the last block.
-Tensors open_clip_to_transformers(const Tensors& open_clip) {
-  const int64_t layers = count(open_clip, "transformer.resblocks.", ".") - 1;
-  const ModuleRenaming rename(open_clip_modules(layers), Direction::kToDiffusers);
-  const std::string unused_block = c10::str("transformer.resblocks.", layers, ".");
-  Tensors result;
-  for (const auto& [key, tensor] : open_clip) {
-    const size_t fused = key.find(".attn.in_proj_");
-    if (key.starts_with(unused_block) || key == "text_projection" || key == "logit_scale") continue;
-    if (key == "positional_embedding") {
-      result["text_model.embeddings.position_embedding.weight"] = tensor;
-    } else if (fused != std::string::npos) {
-      const auto parts = tensor.chunk(3);
-      const std::string number = key.substr(std::strlen("transformer.resblocks."),
-                                            fused - std::strlen("transformer.resblocks."));
-      const std::string kind = key.substr(fused + std::strlen(".attn.in_proj_"));  // weight or bias
-      for (size_t i = 0; i < kProjections.size(); ++i) {
-        result[c10::str("text_model.encoder.layers.", number, ".self_attn.", kProjections[i], ".",
-                        kind)] = parts[i];
-      }
-    } else {
-      result[rename(key)] = tensor;
-    }
-  }
-  return result;
-}
-
-Tensors text_encoder_from_original(const StateDict& state) {
+Tensors text_encoder_from_original(const StateDict& state, const Config& config) {
   if (!has_prefix(state.tensors, kOpenClipPrefix)) return under(state.tensors, kClipPrefix);
-  return open_clip_to_transformers(under(state.tensors, kOpenClipPrefix));
+  return open_clip_to_transformers(under(state.tensors, kOpenClipPrefix), config, state.origin);
 }
 
-Tensors with_text_model(const Tensors& text_encoder) {
-  if (has_prefix(text_encoder, "text_model.")) return text_encoder;
-  return with_prefix(text_encoder, "text_model.");
+Tensors text_encoder_to_original(const Tensors& text_encoder, const Config& config) {
+  const bool bare = !has_prefix(text_encoder, "text_model.");
+  const Tensors named = bare ? with_prefix(text_encoder, "text_model.") : text_encoder;
+  if (!is_open_clip(config)) return with_prefix(named, kClipPrefix);
+  return with_prefix(transformers_to_open_clip(named), kOpenClipPrefix);
 }
 
 Tensors vae_of(const Tensors& tensors) {
@@ -191,7 +162,8 @@ bool is_original_checkpoint(const StateDict& state) {
          state.tensors.count(kBareVaeKey) != 0;
 }
 
-StateDict from_original(StateDict state, Part part, const OriginalOptions& options) {
+StateDict from_original(StateDict state, Part part, const Config& config,
+                        const OriginalOptions& options) {
   if (!is_original_checkpoint(state)) {
     LATENTRAY_CHECK(!options.ema, "ERR_INVALID_ARG", state.origin,
                     ": ema: expected an original single-file checkpoint. Leave ema out");
@@ -204,7 +176,7 @@ StateDict from_original(StateDict state, Part part, const OriginalOptions& optio
   } else if (part == Part::kVae) {
     tensors = vae_from_original(vae_of(state.tensors));
   } else {
-    tensors = text_encoder_from_original(state);
+    tensors = text_encoder_from_original(state, config);
   }
   LATENTRAY_CHECK(!tensors.empty(), "ERR_WEIGHTS_MISSING_KEY", state.origin,
                   ": the checkpoint lacks this part of the pipeline. Give it from elsewhere");
@@ -212,13 +184,13 @@ StateDict from_original(StateDict state, Part part, const OriginalOptions& optio
   return state;
 }
 
-StateDict join_original(const StateDict& unet, const StateDict& vae,
-                        const StateDict& text_encoder) {
+StateDict join_original(const StateDict& unet, const StateDict& vae, const StateDict& text_encoder,
+                        const Config& text_config) {
   const ModuleRenaming rename(unet_modules(unet_counts(unet.tensors)), Direction::kToOriginal);
   StateDict whole;
   whole.tensors = with_prefix(renamed(unet.tensors, rename), kUNetPrefix);
   whole.tensors.merge(with_prefix(vae_to_original(vae.tensors), kVaePrefix));
-  whole.tensors.merge(with_prefix(with_text_model(text_encoder.tensors), kClipPrefix));
+  whole.tensors.merge(text_encoder_to_original(text_encoder.tensors, text_config));
   return whole;
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "core/config.h"
 #include "weights/state_dict.h"
 
 namespace latentray {
@@ -24,12 +25,16 @@ struct OriginalOptions {
 
 bool is_original_checkpoint(const StateDict& state);
 
-// The tensors of `part` under the names of diffusers and transformers. A state that is not in the
-// original layout is returned as it is. ERR_WEIGHTS_MISSING_KEY when the file lacks the part,
-// ERR_INVALID_ARG when it holds EMA weights and nobody chose, or lacks those that were asked for.
-StateDict from_original(StateDict state, Part part, const OriginalOptions& options);
+// The tensors of `part`, which `config` describes, under the names of diffusers and transformers. A
+// state that is not in the original layout is returned as it is. ERR_WEIGHTS_MISSING_KEY when the
+// file lacks the part or some of its layers, ERR_INVALID_ARG when it holds EMA weights and nobody
+// chose, or lacks those that were asked for.
+StateDict from_original(StateDict state, Part part, const Config& config,
+                        const OriginalOptions& options);
 
-// The three parts as one original checkpoint.
-StateDict join_original(const StateDict& unet, const StateDict& vae, const StateDict& text_encoder);
+// The three parts as one original checkpoint. A text encoder whose config says that it is
+// OpenCLIP's (Stable Diffusion 2.x) is written under OpenCLIP's names, others under transformers'.
+StateDict join_original(const StateDict& unet, const StateDict& vae, const StateDict& text_encoder,
+                        const Config& text_config);
 
 }  // namespace latentray

@@ -136,4 +136,9 @@ std::string ModuleRenaming::operator()(const std::string& key) const {
   return key;
 }
 
+std::string ModuleRenaming::module(const std::string& name) const {
+  const std::string parameter = (*this)(name + ".");
+  return parameter.substr(0, parameter.size() - 1);
+}
+
 }  // namespace latentray

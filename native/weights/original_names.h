@@ -24,7 +24,7 @@ struct ModuleName {
 
 std::vector<ModuleName> unet_modules(const BlockCounts& counts);
 std::vector<ModuleName> vae_modules(const BlockCounts& counts);
-// OpenCLIP's transformer, but for its fused query, key and value.
+// OpenCLIP's transformer, but for its fused query, key and value, and its bare parameters.
 std::vector<ModuleName> open_clip_modules(int64_t layers);
 
 // A parameter's name with its module renamed: the longest known module decides; other keys stay.
@@ -33,6 +33,8 @@ class ModuleRenaming {
   enum class Direction { kToDiffusers, kToOriginal };
   ModuleRenaming(const std::vector<ModuleName>& modules, Direction direction);
   std::string operator()(const std::string& key) const;
+  // The same for the name of a module.
+  std::string module(const std::string& name) const;
 
  private:
   std::map<std::string, std::string> names_;

@@ -38,6 +38,10 @@ constexpr const char* kSize = "torch.Size";
 constexpr const char* kTensor = "torch._utils._rebuild_tensor";
 constexpr const char* kTensorV2 = "torch._utils._rebuild_tensor_v2";
 constexpr const char* kParameter = "torch._utils._rebuild_parameter";
+constexpr const char* kParameterClass = "torch.nn.parameter.Parameter";
+constexpr const char* kParameterDict = "torch.nn.modules.container.ParameterDict";
+constexpr const char* kSet = "builtins.set";
+constexpr const char* kOldSet = "__builtin__.set";
 
 std::optional<at::ScalarType> storage_dtype(std::string_view name) {
   for (const auto& [known, dtype] : kStorages) {
@@ -47,7 +51,8 @@ std::optional<at::ScalarType> storage_dtype(std::string_view name) {
 }
 
 bool is_known(std::string_view name) {
-  for (const char* known : {kOrderedDict, kSize, kTensor, kTensorV2, kParameter}) {
+  for (const char* known : {kOrderedDict, kSize, kTensor, kTensorV2, kParameter, kParameterClass,
+                            kParameterDict, kSet, kOldSet}) {
     if (name == known) return true;
   }
   return storage_dtype(name).has_value();
@@ -463,20 +468,34 @@ void Unpickler::reduce() {
     stack_.push_back(arguments[0]);
   } else if (name == kTensor || name == kTensorV2) {
     push_content(tensor_of(arguments));
-  } else if (name == kParameter) {
+  } else if (name == kParameter || name == kParameterClass) {
     if (arguments.empty()) corrupt("a parameter without a tensor");
     as<TensorView>(arguments[0], "a parameter's tensor");
     stack_.push_back(arguments[0]);
+  } else if (name == kParameterDict) {
+    if (!arguments.empty()) corrupt("ParameterDict: expected no arguments");
+    push_content(ParameterDict{});
+  } else if (name == kSet || name == kOldSet) {
+    if (arguments.size() > 1) corrupt("set: expected one argument");
+    push_content(arguments.empty() ? Sequence{} : as<Sequence>(arguments[0], "a set's items"));
   } else {
     corrupt("'" + name + "' is not called in a checkpoint");
   }
 }
 
-// State given to an object: module.state_dict() hangs version numbers on its dict. Nobody needs
-// them.
+// State given to an object. A ParameterDict keeps its parameters there, beside what a module keeps
+// of its hooks; module.state_dict() hangs version numbers on its dict. Nobody needs the rest.
 void Unpickler::build() {
-  pop();
-  top_as<Dict>("a dict to give a state to");
+  const Ref state = pop();
+  if (stack_.size() <= floor()) corrupt("takes from an empty stack");
+  Value& object = *stack_.back();
+  if (!std::holds_alternative<ParameterDict>(object.content)) {
+    top_as<Dict>("a dict to give a state to");
+    return;
+  }
+  const Ref parameters = find(as<Dict>(state, "a ParameterDict's state"), "_parameters");
+  if (parameters == nullptr) corrupt("ParameterDict: expected _parameters");
+  object.content = Dict(as<Dict>(parameters, "a ParameterDict's parameters"));
 }
 
 // ('storage', type, key, location, numel) stands for bytes outside the pickle.

@@ -29,6 +29,8 @@ struct Sequence {  // list, tuple, set
 struct Dict {
   std::vector<std::pair<Ref, Ref>> items;  // in the file's order; a later key wins
 };
+// torch.nn.ParameterDict before its state is known; then it is the Dict of its parameters.
+struct ParameterDict {};
 struct Global {
   std::string name;  // "torch._utils._rebuild_tensor_v2"
 };
@@ -46,8 +48,8 @@ struct TensorView {
 };
 
 struct Value {
-  std::variant<None, bool, int64_t, BigInteger, double, std::string, Sequence, Dict, Global,
-               Storage, TensorView>
+  std::variant<None, bool, int64_t, BigInteger, double, std::string, Sequence, Dict, ParameterDict,
+               Global, Storage, TensorView>
       content;
 };
 

@@ -22,7 +22,8 @@ namespace {
 // Of the archive's pickle: a checkpoint's is kilobytes, its tensors lie elsewhere.
 constexpr size_t kMaxPickleBytes = 64 << 20;
 // Under which frameworks keep the weights beside other things.
-constexpr std::array kNestedNames{"state_dict", "model_state_dict", "model", "module"};
+constexpr std::array kNestedNames{"state_dict", "model_state_dict", "model", "module",
+                                  "string_to_param"};
 // The first pickle of the older form holds this number.
 const std::string kLegacyMagic("\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 10);
 constexpr int64_t kLegacyProtocol = 1001;

@@ -6,7 +6,7 @@ import { findPipelineConfig } from '../models/model-folder.js';
 import { makeFolder, writeJson } from '../models/save-model.js';
 import { findWeightFiles } from '../models/weight-files.js';
 import { addon, runJob } from '../native/addon.js';
-import type { DType } from '../native/addon-types.js';
+import type { DType, ModelSource } from '../native/addon-types.js';
 import { parseOptions } from '../parse-options.js';
 import { isPipelineFolder } from './checkpoint-files.js';
 import { copyFile, copyTokenizer, indexOfWritten } from './pipeline-files.js';
@@ -74,6 +74,7 @@ async function toFolder(from: string, to: string, options: ParsedOptions): Promi
   if (!(await isPipelineFolder(configs))) throw notAPipeline(from);
   for (const { name, folder, file } of parts) {
     const files = single ? [from] : await findWeightFiles(join(from, folder), options.variant);
+    const config = await readConfig(join(configs, folder));
     const ema = name === 'unet' ? (options.ema ?? null) : null;
     await makeFolder(join(to, folder));
     await runJob(options.signal, (token) =>
@@ -81,6 +82,7 @@ async function toFolder(from: string, to: string, options: ParsedOptions): Promi
         files,
         join(to, folder, file),
         name,
+        config,
         options.dtype ?? null,
         ema,
         token,
@@ -88,6 +90,12 @@ async function toFolder(from: string, to: string, options: ParsedOptions): Promi
     );
   }
   await copyConfigs(configs, to);
+}
+
+/** A part's config for the addon, and its path for messages. */
+async function readConfig(folder: string): Promise<Pick<ModelSource, 'config' | 'origin'>> {
+  const origin = join(folder, 'config.json');
+  return { config: JSON.stringify(await readJsonObject(origin)), origin };
 }
 
 /** Configs, scheduler and tokenizer; model_index.json last, as it makes the folder a pipeline. */
@@ -108,8 +116,9 @@ async function toOriginal(from: string, to: string, options: ParsedOptions): Pro
     parts.map(({ folder }) => findWeightFiles(join(from, folder), options.variant)),
   );
   const files = { unet: unet ?? [], vae: vae ?? [], textEncoder: textEncoder ?? [] };
+  const textConfig = await readConfig(join(from, 'text_encoder'));
   await runJob(options.signal, (token) =>
-    addon().originalFromParts(files, to, options.dtype ?? null, token),
+    addon().originalFromParts(files, to, textConfig, options.dtype ?? null, token),
   );
 }
 

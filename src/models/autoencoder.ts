@@ -4,6 +4,7 @@ import { readEnvironment } from '../environment.js';
 import { invalidArgument } from '../errors.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { AutoencoderHandle, ModelSource, Pieces } from '../native/addon-types.js';
+import { NativeObject } from '../native/native-object.js';
 import { NoiseSource, noiseHandleOf } from '../noise-source.js';
 import { checkedLater, checkPath, jobOptions, parseOptions } from '../parse-options.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
@@ -55,7 +56,7 @@ export interface Encoded {
  * Images to latents and back: diffusers' `AutoencoderKL` and `AutoencoderTiny`, and TAESD's own two-file
  * layout (TAESD, TAEF1, TAEF2). Pixels are in [−1, 1]; latents are the model's own, unscaled.
  */
-export class Autoencoder {
+export class Autoencoder extends NativeObject {
   readonly #handle: AutoencoderHandle;
   #config: Readonly<Record<string, unknown>>;
   /** The files that the weights came from. */
@@ -66,6 +67,7 @@ export class Autoencoder {
     config: Record<string, unknown>,
     weightFiles: readonly string[],
   ) {
+    super(handle);
     this.#handle = handle;
     this.#config = config;
     this.weightFiles = weightFiles;
@@ -242,19 +244,6 @@ export class Autoencoder {
       options,
       (path, dtype, token) => addon().autoencoderSave(this.#handle, path, dtype, token),
     );
-  }
-
-  /** Gives the memory back once running calls have ended. */
-  dispose(): void {
-    this.#handle.dispose();
-  }
-
-  get disposed(): boolean {
-    return this.#handle.disposed;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }
 

@@ -1,6 +1,7 @@
 import { invalidArgument } from '../errors.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { ControlNetHandle, ControlResidualHandles } from '../native/addon-types.js';
+import { NativeObject } from '../native/native-object.js';
 import { parseOptions } from '../parse-options.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
 import {
@@ -25,6 +26,11 @@ export interface ControlNetInputs {
   readonly image: Tensor;
   /** What its outputs are multiplied by. @default 1 */
   readonly scale?: number;
+  /**
+   * Steering without a prompt: the outputs grow from a tenth of `scale` at the first skip to all of it in the
+   * middle, in equal ratios (diffusers' `guess_mode`). @default false
+   */
+  readonly guessMode?: boolean;
 }
 
 /** What a ControlNet adds to a U-Net. */
@@ -39,7 +45,7 @@ export interface ControlResiduals {
  * A network that steers a U-Net by an image of structure, such as edges or a segmentation (diffusers'
  * `ControlNetModel`; Zhang et al., "Adding Conditional Control to Text-to-Image Diffusion Models").
  */
-export class ControlNet {
+export class ControlNet extends NativeObject {
   readonly #handle: ControlNetHandle;
   /** The published config.json. */
   readonly config: Readonly<Record<string, unknown>>;
@@ -47,6 +53,7 @@ export class ControlNet {
   readonly weightFiles: readonly string[];
 
   private constructor(handle: ControlNetHandle, folder: ModelFolder) {
+    super(handle);
     this.#handle = handle;
     this.config = folder.config;
     this.weightFiles = folder.weightFiles;
@@ -101,8 +108,9 @@ export class ControlNet {
    */
   async forward(inputs: ControlNetInputs, options: JobOptions = {}): Promise<ControlResiduals> {
     const { sample, timestep, encoderHiddenStates, encoderAttentionMask, image } = inputs;
-    const { scale = 1 } = inputs;
+    const { scale = 1, guessMode = false } = inputs;
     if (!Number.isFinite(scale)) throw invalidArgument('scale', 'a number', scale);
+    if (typeof guessMode !== 'boolean') throw invalidArgument('guessMode', 'a boolean', guessMode);
     const timesteps = timestepsOf(timestep);
     const { down, mid } = await runJob(options.signal, (token) =>
       addon().controlNetForward(
@@ -111,25 +119,12 @@ export class ControlNet {
         timesteps,
         handleOf(encoderHiddenStates),
         handleOf(image),
-        scale,
+        { scale, guessMode },
         encoderAttentionMask ? handleOf(encoderAttentionMask) : null,
         token,
       ),
     );
     return { down: down.map((handle) => new Tensor(handle)), mid: new Tensor(mid) };
-  }
-
-  /** Gives the memory back once running calls have ended. */
-  dispose(): void {
-    this.#handle.dispose();
-  }
-
-  get disposed(): boolean {
-    return this.#handle.disposed;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }
 

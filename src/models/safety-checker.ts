@@ -2,6 +2,7 @@ import { invalidArgument } from '../errors.js';
 import type { Image } from '../image/image.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { SafetyCheckerHandle } from '../native/addon-types.js';
+import { NativeObject } from '../native/native-object.js';
 import { parseOptions } from '../parse-options.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
 import {
@@ -17,7 +18,7 @@ import {
  * image, compared with concepts that it is not to show. It knows photographs of the web and nothing of
  * medicine.
  */
-export class SafetyChecker {
+export class SafetyChecker extends NativeObject {
   readonly #handle: SafetyCheckerHandle;
   /** The published config.json. */
   readonly config: Readonly<Record<string, unknown>>;
@@ -25,6 +26,7 @@ export class SafetyChecker {
   readonly weightFiles: readonly string[];
 
   private constructor(handle: SafetyCheckerHandle, folder: ModelFolder) {
+    super(handle);
     this.#handle = handle;
     this.config = folder.config;
     this.weightFiles = folder.weightFiles;
@@ -72,18 +74,5 @@ export class SafetyChecker {
       ),
     );
     return Float32Array.from(scores.data() as Float32Array);
-  }
-
-  /** Gives the memory back once running calls have ended. */
-  dispose(): void {
-    this.#handle.dispose();
-  }
-
-  get disposed(): boolean {
-    return this.#handle.disposed;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }

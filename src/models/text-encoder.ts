@@ -1,10 +1,9 @@
-import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { invalidArgument } from '../errors.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
-import type { TextEncoderHandle, TextEncoderOutput } from '../native/addon-types.js';
+import type { TextEncoderHandle } from '../native/addon-types.js';
+import { NativeObject } from '../native/native-object.js';
 import { parseOptions } from '../parse-options.js';
-import { type DType, handleOf, Tensor } from '../tensor.js';
+import type { DType, Tensor } from '../tensor.js';
 import { loadTokenizer } from '../tokenizers/load-tokenizer.js';
 import type { Encoding, Tokenizer } from '../tokenizers/tokenizer.js';
 import {
@@ -14,7 +13,6 @@ import {
   poolTextOptions,
   textForwardOptions,
 } from './encode-text-options.js';
-import { exists } from './json-files.js';
 import { LearnedTokens } from './learned-tokens.js';
 import {
   type CheckpointOptions,
@@ -24,42 +22,31 @@ import {
   sourceOf,
 } from './model-folder.js';
 import { type SaveOptions, saveModel } from './save-model.js';
-import { type BatchStates, joined, statesOf, type TextEncoderStates } from './text-states.js';
-import { groupsOf, pooledBatches, type TextBatch, type TextSource } from './text-stream.js';
-import { longest, tokenize, tokenRows } from './token-rows.js';
-
-/** Tokens for a {@link TextEncoder}. */
-export interface TextEncoderInputs {
-  /** [N, L] int64. */
-  readonly inputIds: Tensor;
-  /** [N, L], 0 where there is padding, which is hidden from the model. */
-  readonly attentionMask?: Tensor;
-}
-
-export type { TextEncoderStates } from './text-states.js';
-
-/** Texts as states, and as vectors where asked for. */
-export interface TextEncoding extends TextEncoderStates {
-  /** [N, L] int64. */
-  readonly inputIds: Tensor;
-  /** [N, L] int64, 0 where there is padding. */
-  readonly attentionMask: Tensor;
-  /** For each text, what did not fit in `maxLength` and was cut; '' where nothing was. */
-  readonly droppedTexts: readonly string[];
-  /** Whether anything was cut. */
-  readonly truncated: boolean;
-}
-
-/** What {@link TextEncoder.forward} takes of {@link EncodeTextOptions}. */
-export type TextForwardOptions = Pick<
-  EncodeTextOptions,
-  'pooling' | 'normalize' | 'layer' | 'skipLayers' | 'hiddenStates' | 'signal'
->;
+import {
+  type ForwardRequest,
+  pooledTokens,
+  statesOfTokens,
+  type TextEncoderInputs,
+  type TextForwardOptions,
+} from './text-forward.js';
+import {
+  type BatchStates,
+  joined,
+  type TextEncoderStates,
+  type TextEncoding,
+} from './text-states.js';
+import {
+  groupsOf,
+  pooledBatches,
+  type TextBatch,
+  type TextSource,
+  textList,
+} from './text-stream.js';
+import { cutsOf, longest, tokenize, tokenRows } from './token-rows.js';
+import { findTokenizerFolder } from './tokenizer-folder.js';
 
 /** So many keep a device busy; a CPU gains nothing from more, and smaller batches have less padding. */
 const batchTokens = { cpu: 2048, cuda: 16384 };
-
-type Request = z.output<typeof textForwardOptions>;
 
 const loadOptions = z.strictObject({
   ...checkpointOptions.shape,
@@ -67,7 +54,7 @@ const loadOptions = z.strictObject({
 });
 
 /** CLIP's text transformer, BERT, RoBERTa or CXR-BERT, with its tokenizer. */
-export class TextEncoder {
+export class TextEncoder extends NativeObject {
   readonly #handle: TextEncoderHandle;
   readonly #folder: ModelFolder;
   readonly #learned: LearnedTokens;
@@ -80,6 +67,7 @@ export class TextEncoder {
     folder: ModelFolder,
     tokenizer: { readonly tokenizer: Tokenizer; readonly folder: string },
   ) {
+    super(handle);
     this.#handle = handle;
     this.#folder = folder;
     this.tokenizer = tokenizer.tokenizer;
@@ -104,7 +92,7 @@ export class TextEncoder {
     const handle = await runJob(model.signal, (token) =>
       addon().loadTextEncoder(sourceOf(folder, model), token),
     );
-    const tokenizerFolder = given ?? (await findTokenizer(path));
+    const tokenizerFolder = given ?? (await findTokenizerFolder(path));
     const tokenizer = await loadTokenizer(tokenizerFolder, { modelMaxLength: handle.maxLength });
     return new TextEncoder(handle, folder, { tokenizer, folder: tokenizerFolder });
   }
@@ -164,7 +152,7 @@ export class TextEncoder {
     options: TextForwardOptions = {},
   ): Promise<TextEncoderStates> {
     const request = parseOptions(textForwardOptions, options, 'forward');
-    return this.#run(inputs, request, inputs.attentionMask !== undefined);
+    return this.#forward(inputs, request, inputs.attentionMask !== undefined);
   }
 
   /**
@@ -190,7 +178,7 @@ export class TextEncoder {
     for (let start = 0; start < encodings.length; start += parsed.batchSize) {
       const batch = encodings.slice(start, start + parsed.batchSize);
       const rows = tokenRows(batch, length, padTokenId);
-      results.push({ ...(await this.#run(rows, parsed, masked)), ...rows });
+      results.push({ ...(await this.#forward(rows, parsed, masked)), ...rows });
     }
     return { ...(await joined(results)), ...cutsOf(encodings) };
   }
@@ -260,19 +248,6 @@ export class TextEncoder {
     );
   }
 
-  /** Gives the memory back once running calls have ended. */
-  dispose(): void {
-    this.#handle.dispose();
-  }
-
-  get disposed(): boolean {
-    return this.#handle.disposed;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
-
   get #defaultLength(): number {
     return Math.min(this.tokenizer.modelMaxLength, this.maxLength);
   }
@@ -284,22 +259,12 @@ export class TextEncoder {
     return tokenize(this.tokenizer, texts, { maxLength, signal });
   }
 
-  async #run(inputs: TextEncoderInputs, request: Request, maskPadding: boolean) {
-    return statesOf(await this.#call(inputs, request, { maskPadding, states: true }));
-  }
-
-  #call(
-    { inputIds, attentionMask }: TextEncoderInputs,
-    request: Request,
-    how: { readonly maskPadding: boolean; readonly states: boolean },
-  ): Promise<TextEncoderOutput> {
-    const { signal, pooling, normalize, layer = null, skipLayers, hiddenStates } = request;
-    const ids = handleOf(inputIds);
-    const mask = attentionMask ? handleOf(attentionMask) : null;
-    const options = { ...how, pooling, normalize, layer, skipLayers, hiddenStates };
-    return runJob(signal, (token) =>
-      addon().textEncoderForward(this.#handle, ids, mask, options, token),
-    );
+  #forward(
+    inputs: TextEncoderInputs,
+    request: ForwardRequest,
+    maskPadding: boolean,
+  ): Promise<TextEncoderStates> {
+    return statesOfTokens(this.#handle, inputs, request, maskPadding);
   }
 
   async #pool(
@@ -310,13 +275,7 @@ export class TextEncoder {
     const rows = tokenRows(encodings, longest(encodings), this.tokenizer.padTokenId);
     using inputIds = rows.inputIds;
     using attentionMask = rows.attentionMask;
-    const request = { ...options, skipLayers: 0, hiddenStates: false };
-    const output = await this.#call({ inputIds, attentionMask }, request, {
-      maskPadding,
-      states: false,
-    });
-    const pooled = new Tensor(output.pooled as NonNullable<TextEncoderOutput['pooled']>);
-    return pooled.device === 'cpu' ? pooled : pooled.to({ device: 'cpu', signal: options.signal });
+    return pooledTokens(this.#handle, { inputIds, attentionMask }, options, maskPadding);
   }
 
   async *#states(
@@ -334,30 +293,4 @@ export class TextEncoder {
       start += texts.length;
     }
   }
-}
-
-function textList(texts: string | readonly string[]): readonly string[] {
-  const list = typeof texts === 'string' ? [texts] : texts;
-  if (Array.isArray(list) && list.length > 0 && list.every((text) => typeof text === 'string')) {
-    return list;
-  }
-  throw invalidArgument('texts', 'a string, or an array with at least one', texts);
-}
-
-function cutsOf(encodings: readonly Encoding[]) {
-  return {
-    droppedTexts: encodings.map(({ droppedText }) => droppedText),
-    truncated: encodings.some(({ truncated }) => truncated),
-  };
-}
-
-const tokenizerFiles = ['tokenizer.json', 'vocab.json', 'vocab.txt'];
-
-async function findTokenizer(path: string): Promise<string> {
-  const candidates = [path, join(dirname(path), 'tokenizer'), dirname(path)];
-  for (const folder of candidates) {
-    const present = await Promise.all(tokenizerFiles.map((name) => exists(join(folder, name))));
-    if (present.some(Boolean)) return folder;
-  }
-  return path; // whose absence loadTokenizer explains
 }

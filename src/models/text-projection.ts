@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { readEnvironment } from '../environment.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { TextProjectionHandle } from '../native/addon-types.js';
+import { NativeObject } from '../native/native-object.js';
 import { parseOptions } from '../parse-options.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
 import {
@@ -58,7 +59,7 @@ const createOptions = z.strictObject({
  * Source: Chambon et al., "Adapting Pretrained Vision-Language Foundational Models to Medical Imaging
  * Domains" (2022), https://arxiv.org/abs/2210.04133: its textual projection has one hidden layer.
  */
-export class TextProjection {
+export class TextProjection extends NativeObject {
   readonly #handle: TextProjectionHandle;
   readonly config: TextProjectionConfig;
   /** The files that the weights came from; none for a new one. */
@@ -69,6 +70,7 @@ export class TextProjection {
     config: TextProjectionConfig,
     weightFiles: readonly string[],
   ) {
+    super(handle);
     this.#handle = handle;
     this.config = config;
     this.weightFiles = weightFiles;
@@ -159,18 +161,5 @@ export class TextProjection {
       options,
       (path, dtype, token) => addon().textProjectionSave(this.#handle, path, dtype, token),
     );
-  }
-
-  /** Gives the memory back once running calls have ended. */
-  dispose(): void {
-    this.#handle.dispose();
-  }
-
-  get disposed(): boolean {
-    return this.#handle.disposed;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }

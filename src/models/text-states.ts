@@ -16,6 +16,18 @@ export interface TextEncoderStates {
   readonly pooled: Tensor | undefined;
 }
 
+/** Texts as states, and as vectors where asked for. */
+export interface TextEncoding extends TextEncoderStates {
+  /** [N, L] int64. */
+  readonly inputIds: Tensor;
+  /** [N, L] int64, 0 where there is padding. */
+  readonly attentionMask: Tensor;
+  /** For each text, what did not fit in `maxLength` and was cut; '' where nothing was. */
+  readonly droppedTexts: readonly string[];
+  /** Whether anything was cut. */
+  readonly truncated: boolean;
+}
+
 /** @internal */
 export function statesOf(output: TextEncoderOutput): TextEncoderStates {
   const { lastHiddenState, hiddenStates, poolerOutput, projection, pooled } = output;

@@ -164,3 +164,12 @@ class Rows {
     return new Tensor(addon().tensorFromBytes(bytes, shape, this.#dtype));
   }
 }
+
+/** Texts that are all there: one, or a list of them. */
+export function textList(texts: string | readonly string[]): readonly string[] {
+  const list = typeof texts === 'string' ? [texts] : texts;
+  if (Array.isArray(list) && list.length > 0 && list.every((text) => typeof text === 'string')) {
+    return list;
+  }
+  throw invalidArgument('texts', 'a string, or an array with at least one', texts);
+}

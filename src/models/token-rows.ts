@@ -65,3 +65,11 @@ export function tokenRows(
   }
   return { inputIds: Tensor.from(ids, { shape }), attentionMask: Tensor.from(mask, { shape }) };
 }
+
+/** What was cut off texts. */
+export function cutsOf(encodings: readonly Encoding[]) {
+  return {
+    droppedTexts: encodings.map(({ droppedText }) => droppedText),
+    truncated: encodings.some(({ truncated }) => truncated),
+  };
+}

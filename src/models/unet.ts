@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { UNetHandle } from '../native/addon-types.js';
+import { NativeObject } from '../native/native-object.js';
 import { checkedLater, jobOptions, parseOptions } from '../parse-options.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
 import { type ControlResiduals, residualHandles, timestepsOf } from './controlnet.js';
@@ -42,7 +43,7 @@ const unetInputs = z.strictObject({
  * The conditional U-Net of Stable Diffusion 1.x and 2.x (diffusers' `UNet2DConditionModel`): predicts the
  * noise, or the velocity, in latents.
  */
-export class UNet {
+export class UNet extends NativeObject {
   readonly #handle: UNetHandle;
   /** The published config.json. */
   readonly config: Readonly<Record<string, unknown>>;
@@ -50,6 +51,7 @@ export class UNet {
   readonly weightFiles: readonly string[];
 
   private constructor(handle: UNetHandle, folder: ModelFolder) {
+    super(handle);
     this.#handle = handle;
     this.config = folder.config;
     this.weightFiles = folder.weightFiles;
@@ -138,18 +140,5 @@ export class UNet {
       options,
       (path, dtype, token) => addon().unetSave(this.#handle, path, dtype, token),
     );
-  }
-
-  /** Gives the memory back once running calls have ended. */
-  dispose(): void {
-    this.#handle.dispose();
-  }
-
-  get disposed(): boolean {
-    return this.#handle.disposed;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }

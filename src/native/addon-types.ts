@@ -160,6 +160,7 @@ export interface NoiseConditions {
     start: number;
     end: number;
   }[];
+  guessMode: boolean;
 }
 
 export interface DenoisingInputs {
@@ -386,6 +387,7 @@ export interface Addon {
     files: string[],
     path: string,
     part: 'unet' | 'vae' | 'textEncoder',
+    config: Pick<ModelSource, 'config' | 'origin'>,
     dtype: DType | null,
     ema: boolean | null,
     token: Token,
@@ -393,6 +395,7 @@ export interface Addon {
   originalFromParts(
     files: { unet: string[]; vae: string[]; textEncoder: string[] },
     path: string,
+    textConfig: Pick<ModelSource, 'config' | 'origin'>,
     dtype: DType | null,
     token: Token,
   ): Promise<void>;
@@ -469,7 +472,7 @@ export interface Addon {
     timesteps: readonly number[],
     encoderHiddenStates: TensorHandle,
     image: TensorHandle,
-    scale: number,
+    strength: { scale: number; guessMode: boolean },
     encoderAttentionMask: TensorHandle | null,
     token: Token,
   ): Promise<ControlResidualHandles>;

@@ -1,4 +1,4 @@
-import { LatentrayError } from '../errors.js';
+import { invalidArgument, LatentrayError } from '../errors.js';
 import type { NoiseConditions } from '../native/addon-types.js';
 import { handleOf } from '../tensor.js';
 import type { ParsedControl, ParsedDiffusionOptions } from './generate-options.js';
@@ -28,7 +28,10 @@ export async function readControl(
   size: RunSize,
 ): Promise<Control> {
   const controls = [options.control ?? []].flat() as ParsedControl[];
-  if (controls.length === 0) return { inputs: [], settings: async () => [] };
+  if (controls.length === 0) {
+    if (options.guessMode) throw invalidArgument('guessMode', 'false without control', true);
+    return { inputs: [], settings: async () => [] };
+  }
   if (controls.length !== controlNets.length) {
     throw new LatentrayError(
       'ERR_INVALID_ARG',

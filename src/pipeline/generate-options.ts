@@ -103,6 +103,12 @@ export interface DiffusionOptions extends JobOptions {
   readonly scheduler?: string | SchedulerConfig | Scheduler | CustomScheduler;
   /** What steers the pipeline's ControlNet; a list has one for each of several. */
   readonly control?: ControlOptions | readonly ControlOptions[];
+  /**
+   * Steering without a prompt, by the structure alone (use it with `guidanceScale` 3 … 5): a ControlNet works on
+   * the prompt's half of guidance only, and more weakly on the U-Net's upper levels. Needs `control`.
+   * @default false
+   */
+  readonly guessMode?: boolean;
   /** `'image'`: {@link Image}s; `'pixels'`: a tensor [N, 3, H, W] in [0, 1]; `'latents'`. @default 'image' */
   readonly output?: 'image' | 'pixels' | 'latents';
   /** Encode and decode one image at a time, or in tiles of so many pixels (`true`: the model's own size). */
@@ -183,6 +189,7 @@ export const diffusionOptions = {
     ])
     .optional(),
   control: z.union([control, z.array(control).min(1)]).optional(),
+  guessMode: z.boolean().default(false),
   output: z.enum(['image', 'pixels', 'latents']).default('image'),
   slicing: z.boolean().default(false),
   tiling: z.union([z.boolean(), z.number().int().positive()]).default(false),

@@ -7,6 +7,7 @@ import type { UNet } from '../models/unet.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { LoraTarget } from '../native/addon-types.js';
 import { parseOptions } from '../parse-options.js';
+import type { WeightSource } from './model-digest.js';
 
 /** An adapter of a pipeline. */
 export interface LoraAdapter {
@@ -40,6 +41,8 @@ const publishedNames = ['pytorch_lora_weights.safetensors', 'pytorch_lora_weight
 export class LoraAdapters {
   readonly #targets: readonly (() => LoraTarget)[];
   #loaded: readonly LoraAdapter[] = [];
+  /** By name: one object a loaded file, whatever its scale, as digests are kept by object. */
+  readonly #sources = new Map<string, WeightSource>();
   #fused = false;
 
   constructor({ unet, textEncoder }: { unet: UNet; textEncoder: TextEncoder }) {
@@ -48,6 +51,11 @@ export class LoraAdapters {
 
   get loaded(): readonly LoraAdapter[] {
     return this.#loaded;
+  }
+
+  /** What each adapter was loaded from. */
+  get sources(): readonly WeightSource[] {
+    return this.#loaded.map(({ name }) => this.#sources.get(name) as WeightSource);
   }
 
   get fused(): boolean {
@@ -70,6 +78,7 @@ export class LoraAdapters {
         { path: file },
       );
     }
+    this.#sources.set(name, { weightFiles: [file] });
     this.#loaded = [...this.#loaded, { name, scale: parsed.scale, path: file }];
     await this.#applyScales(parsed.signal);
     return name;

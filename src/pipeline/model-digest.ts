@@ -3,24 +3,27 @@ import { createReadStream } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 /** Something that was loaded from weight files. */
-interface Model {
+export interface WeightSource {
   readonly weightFiles: readonly string[];
 }
 
 /** A line for each weight file of a model: hashed once, since these files are large. */
-const linesOfModels = new WeakMap<Model, { readonly files: string; lines: Promise<string> }>();
+const linesOfModels = new WeakMap<
+  WeightSource,
+  { readonly files: string; lines: Promise<string> }
+>();
 
 /**
  * What identifies models: the SHA-256 over the SHA-256 of each weight file, with the names of the file and
  * of its folder, in the order given.
  */
-export async function modelDigest(...models: readonly Model[]): Promise<string> {
+export async function modelDigest(...models: readonly WeightSource[]): Promise<string> {
   const digest = createHash('sha256');
   for (const model of models) digest.update(await linesOf(model));
   return `sha256:${digest.digest('hex')}`;
 }
 
-function linesOf(model: Model): Promise<string> {
+function linesOf(model: WeightSource): Promise<string> {
   const files = model.weightFiles.join('\n'); // which learned tokens change
   const known = linesOfModels.get(model);
   if (known?.files === files) return known.lines;

@@ -82,8 +82,7 @@ export class Pipeline {
   /** What identifies the model: a SHA-256 over its weight files, each read once. */
   digest(): Promise<string> {
     const parts = [this.textEncoder, this.textProjection, this.unet, this.vae];
-    const adapters = this.lora.map(({ path }) => ({ weightFiles: [path] }));
-    return modelDigest(...parts.filter((part) => part !== undefined), ...adapters);
+    return modelDigest(...parts.filter((part) => part !== undefined), ...this.#lora.sources);
   }
 
   /** The LoRA adapters that are loaded, with their scales. */

@@ -138,6 +138,7 @@ function createPredictor(
     ...{ guidanceScale, guidanceRescale, guidanceInterval: { start, end } },
     extraChannels: extraChannels ? handleOf(extraChannels) : null,
     controls: control.inputs,
+    guessMode: options.guessMode,
   };
   return runJob(options.signal, (token) =>
     addon().createNoisePredictor(unet.handle, conditions, token),
@@ -231,7 +232,7 @@ async function provenanceOf(
     ...(typeof choice === 'number' ? { steps: choice } : choice),
     ...{ guidanceScale, guidanceRescale, guidanceInterval, eta, clipSkip, longPrompt },
     ...(lora.length > 0 && { lora }),
-    ...(controls.length > 0 && { control: controls }),
+    ...(controls.length > 0 && { control: controls, guessMode: options.guessMode }),
     dtype: parts.unet.dtype,
     device: parts.unet.device,
   };

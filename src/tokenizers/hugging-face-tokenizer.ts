@@ -6,6 +6,15 @@ import { invalidArgument, LatentrayError } from '../errors.js';
 import { parseOptions } from '../parse-options.js';
 import { correctForBackend } from './backend-corrections.js';
 import type { AddedToken, RoleTokens, TokenRole } from './special-tokens.js';
+import {
+  assemble,
+  padded,
+  readTemplate,
+  sharedLengths,
+  specialsOf,
+  type Template,
+  tooShort,
+} from './template.js';
 import type {
   DecodeOptions,
   EncodeBatchOptions,
@@ -36,13 +45,6 @@ export interface TokenizerDefinition {
   /** The file or folder that messages name. */
   readonly origin: string;
 }
-
-/** Special tokens around a text (`A`) or around a pair (`A`, `B`), each with its token type id. */
-type Template = readonly {
-  readonly slot?: 'A' | 'B';
-  readonly id?: number;
-  readonly type: number;
-}[];
 
 const encodeOptions = z.strictObject({
   maxLength: z.int().positive().optional(),
@@ -126,7 +128,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
     const count = Number.isFinite(room) ? Math.max(1, Math.ceil(ids.length / room)) : 1;
     return Array.from({ length: count }, (_, n) => {
       const chunk = ids.slice(n * room || 0, (n + 1) * room);
-      return this.#assemble({ A: chunk, B: [] }, this.#single);
+      return assemble({ A: chunk, B: [] }, this.#single);
     });
   }
 
@@ -198,32 +200,14 @@ export class HuggingFaceTokenizer implements Tokenizer {
         { ...correctForBackend(json), added_tokens: this.#added },
         { clean_up_tokenization_spaces: cleanUpTokenizationSpaces },
       );
-      this.#single = this.#template(['A']);
-      this.#pair = this.#template(['A', 'B']);
+      const idOf = (token: string) => this.#requireToken(token);
+      this.#single = readTemplate(this.#backend, json, ['A'], idOf);
+      this.#pair = readTemplate(this.#backend, json, ['A', 'B'], idOf);
     } catch (cause) {
       if (LatentrayError.isInstance(cause)) throw cause;
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new LatentrayError('ERR_TOKENIZER', `${origin}: ${reason}`, { cause, path: origin });
     }
-  }
-
-  /** Reads the places of the special tokens off the post-processor by running it on stand-ins. */
-  #template(slots: readonly ('A' | 'B')[]): Template {
-    const standIn = (slot: string) => `\u0000${slot}`;
-    const processor = this.#backend.post_processor;
-    if (!processor) return slots.map((slot, index) => ({ slot, type: index }));
-    const [first, second] = slots.map((slot) => [standIn(slot)]);
-    const { tokens, token_type_ids: types } = processor.post_process(first, second ?? null, true);
-    return tokens.map((token: string, index: number) => {
-      const type = this.#hasTokenTypes ? (types?.[index] ?? 0) : 0;
-      const slot = slots.find((name) => standIn(name) === token);
-      return slot ? { slot, type } : { id: this.#requireToken(token), type };
-    });
-  }
-
-  /** RoBERTa's pairs are of one type, whatever the backend says. */
-  get #hasTokenTypes(): boolean {
-    return !JSON.stringify(this.#definition.json.post_processor).includes('"RobertaProcessing"');
   }
 
   #requireToken(token: string): number {
@@ -258,7 +242,9 @@ export class HuggingFaceTokenizer implements Tokenizer {
     if (!options.padding) return encodings;
     const longest = Math.max(0, ...encodings.map(({ inputIds }) => inputIds.length));
     const length = options.padding === 'longest' ? longest : limit;
-    return encodings.map((encoding) => this.#pad(encoding, length));
+    return encodings.map((encoding) =>
+      padded(encoding, length, this.padTokenId, this.#definition.origin),
+    );
   }
 
   #encodeOne(
@@ -284,24 +270,7 @@ export class HuggingFaceTokenizer implements Tokenizer {
       .map((ids) => this.decode(ids))
       .filter((part) => part !== '')
       .join(' … ');
-    return { ...this.#assemble(kept, template), truncated, tokenCount, droppedText };
-  }
-
-  /** Ids in their places between the special tokens. */
-  #assemble(slots: Readonly<Record<'A' | 'B', readonly number[]>>, template: Template): Encoding {
-    const parts = template.map(({ slot, id, type }) => ({
-      type,
-      ids: slot ? slots[slot] : [id as number],
-    }));
-    const inputIds = parts.flatMap(({ ids }) => ids);
-    return {
-      inputIds,
-      attentionMask: inputIds.map(() => 1),
-      tokenTypeIds: parts.flatMap(({ ids, type }) => ids.map(() => type)),
-      truncated: false,
-      tokenCount: inputIds.length,
-      droppedText: '',
-    };
+    return { ...assemble(kept, template), truncated, tokenCount, droppedText };
   }
 
   #ids(text: string): number[] {
@@ -310,43 +279,4 @@ export class HuggingFaceTokenizer implements Tokenizer {
     if (this.#sequences.size === 0) return ids;
     return ids.flatMap((id: number) => this.#sequences.get(id) ?? [id]);
   }
-
-  #pad(encoding: Encoding, length: number): Encoding {
-    const missing = length - encoding.inputIds.length;
-    if (missing <= 0) return encoding;
-    if (this.padTokenId === undefined) {
-      const { origin } = this.#definition;
-      const message = `${origin}: padding was asked for, and the tokenizer names no padding token`;
-      throw new LatentrayError('ERR_TOKENIZER', message, { path: origin });
-    }
-    return {
-      ...encoding,
-      inputIds: encoding.inputIds.concat(Array(missing).fill(this.padTokenId)),
-      attentionMask: encoding.attentionMask.concat(Array(missing).fill(0)),
-      tokenTypeIds: encoding.tokenTypeIds.concat(Array(missing).fill(0)),
-    };
-  }
-}
-
-function specialsOf(template: Template): number {
-  return template.filter(({ slot }) => !slot).length;
-}
-
-function tooShort(template: Template, limit: number): LatentrayError {
-  return invalidArgument(
-    'maxLength',
-    `more than the ${specialsOf(template)} special tokens`,
-    limit,
-  );
-}
-
-/**
- * How many ids each text of a pair keeps: the longer one is cut, and both to half of `budget` when the
- * shorter one needs more than that (`longest_first`, Hugging Face's default).
- */
-function sharedLengths(a: number, b: number, budget: number): [number, number] {
-  const half = Math.floor(budget / 2);
-  if (a <= half) return [a, budget - a];
-  if (b <= half) return [budget - b, b];
-  return a > b ? [budget - half, half] : [half, budget - half];
 }

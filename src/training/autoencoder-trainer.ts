@@ -111,7 +111,8 @@ export type { AutoencoderLosses, AutoencoderUpdate };
 /**
  * Trains an `AutoencoderKL` in place, step by step: `accumulate` each of a step's batches, then `update`. The
  * model's files are not touched; save it with {@link Autoencoder.save}. Losses are summed over an image's pixels
- * and averaged over images, as published, so that published weights apply.
+ * and averaged over images, as published, so that published weights apply. Disposing of the trainer frees what
+ * only training needs; the model stays as it is.
  *
  * Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models" (2022), section 3.1.
  */

@@ -3,6 +3,7 @@ import type { Variables } from '../environment.js';
 import { invalidArgument, LatentrayError } from '../errors.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { ProcessGroupHandle } from '../native/addon-types.js';
+import { NativeObject } from '../native/native-object.js';
 import { jobOptions, parseOptions } from '../parse-options.js';
 
 /** This process's place among those that train together. */
@@ -50,11 +51,11 @@ const handleKey = Symbol.for('latentray.process-group.handle');
 /**
  * Processes that train one model together, over LibTorch's c10d. Every process calls the same methods in the
  * same order. Where one of them ends, the others reject with `ERR_PROCESS_GROUP`, which names it and its
- * reason; the group is of no more use then.
+ * reason; the group is of no more use then. Disposing of it leaves the group.
  *
  * Li et al., "PyTorch Distributed: Experiences on Accelerating Data Parallel Training" (2020).
  */
-export class ProcessGroup {
+export class ProcessGroup extends NativeObject {
   readonly #handle: ProcessGroupHandle;
   /** Which of the processes this is, from 0. */
   readonly rank: number;
@@ -64,6 +65,7 @@ export class ProcessGroup {
   readonly localRank: number;
 
   private constructor(handle: ProcessGroupHandle, localRank: number) {
+    super(handle);
     this.#handle = handle;
     this.rank = handle.rank;
     this.worldSize = handle.worldSize;
@@ -120,19 +122,6 @@ export class ProcessGroup {
       ? `${(reason as LatentrayError).code}: ${(reason as LatentrayError).message}`
       : String(reason);
     await runJob(undefined, async (token) => this.#handle.fail(text, token));
-  }
-
-  /** Leaves the group; twice is fine. */
-  dispose(): void {
-    this.#handle.dispose();
-  }
-
-  get disposed(): boolean {
-    return this.#handle.disposed;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { invalidArgument } from '../errors.js';
 import { type JobOptions, runJob } from '../native/addon.js';
 import type { TrainerHandle } from '../native/addon-types.js';
+import { NativeObject } from '../native/native-object.js';
 import { checkPath, jobOptions, parseOptions } from '../parse-options.js';
 import { Tensor } from '../tensor.js';
 import { processGroupOption } from './process-group.js';
@@ -34,11 +35,12 @@ export const commonTrainerOptions = {
 };
 
 /** What every trainer does once a step's gradients are there. */
-export abstract class Trainer<Update> {
+export abstract class Trainer<Update> extends NativeObject {
   readonly #handle: TrainerHandle<Update>;
 
   /** @internal */
   protected constructor(handle: TrainerHandle<Update>) {
+    super(handle);
     this.#handle = handle;
   }
 
@@ -88,18 +90,5 @@ export abstract class Trainer<Update> {
     const { signal } = parseOptions(jobOptions, options, 'loadState');
     checkPath(path);
     await runJob(signal, async (token) => this.#handle.loadState(path, token));
-  }
-
-  /** Frees what only training needs, once running calls have ended. The model keeps what it learned. */
-  dispose(): void {
-    this.#handle.dispose();
-  }
-
-  get disposed(): boolean {
-    return this.#handle.disposed;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }

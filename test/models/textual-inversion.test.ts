@@ -1,7 +1,7 @@
 import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { Pipeline, saveTensors, Tensor, TextEncoder } from '../../src/index.js';
+import { nativeMemory, Pipeline, saveTensors, Tensor, TextEncoder } from '../../src/index.js';
 import { goldenPath, relativeError, tensor, withoutGolden } from '../support/golden.js';
 import { committed, committedCase, recipeFolder } from '../support/recipe.js';
 import { loadTinyPipeline, quick, tinyPipelineFolder } from '../support/tiny-pipeline.js';
@@ -143,6 +143,24 @@ t.test('what cannot be loaded is said, and nothing changes', async (t) => {
   });
   await t.rejects(encoder.loadTextualInversion(t.testdir()), { code: 'ERR_MODEL_NOT_FOUND' });
   await t.rejects(loadTinyPipeline({ embeddings: ['/nowhere'] }), { code: 'ERR_MODEL_NOT_FOUND' });
+});
+
+t.test('V8 is told of the longer table, and when it is gone', async (t) => {
+  const before = nativeMemory().bytes;
+  const encoder = await loadTiny();
+  const loaded = nativeMemory().bytes;
+  const table = encoder.tokenizer.vocabSize * encoder.hiddenSize * 4;
+  await encoder.loadTextualInversion(effusion);
+  const taught = nativeMemory().bytes;
+  t.ok(taught - loaded >= table, 'a second table, beside the checkpoint’s');
+  await encoder.loadTextualInversion(texture);
+  t.ok(nativeMemory().bytes - taught < table / 2, 'which the next token replaces');
+  await encoder.unloadTextualInversion('<texture>');
+  await encoder.unloadTextualInversion('<effusion>');
+  t.ok(nativeMemory().bytes - loaded < table / 2);
+  await encoder.loadTextualInversion(effusion);
+  encoder.dispose();
+  t.ok(nativeMemory().bytes - before < table / 2);
 });
 
 t.test('AUTOMATIC1111’s PyTorch form names its token inside', async (t) => {

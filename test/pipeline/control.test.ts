@@ -1,6 +1,13 @@
 import { statSync } from 'node:fs';
 import t from 'tap';
-import { ControlNet, Image, nativeMemory, Tensor } from '../../src/index.js';
+import {
+  ControlNet,
+  type CustomScheduler,
+  Image,
+  nativeMemory,
+  type Pipeline,
+  Tensor,
+} from '../../src/index.js';
 import { committedCase, relativeError, schedulerConfig, tensor } from '../support/golden.js';
 import { recipeFolder } from '../support/recipe.js';
 import { loadTinyPipeline, quick } from '../support/tiny-pipeline.js';
@@ -80,6 +87,81 @@ t.test('control is part of the provenance, and works while inpainting', async (t
   });
   const free = await pipeline.inpaint(options);
   t.ok((await relativeError(free.latents, latents)) > 1e-3);
+});
+
+/** A predictor's step as diffusers' pipelines define guess mode, from the models alone. */
+async function guessed(pipeline: Pipeline, guidanceScale: number) {
+  const [controlNet] = pipeline.controlNets as [ControlNet];
+  const sample = await Tensor.randn([1, 4, 8, 8], { seed: 5 });
+  const timestep = 999;
+  const states = async (prompt: string) =>
+    (await pipeline.textEncoder.encode(prompt)).lastHiddenState;
+  const [positive, negative] = [await states(quick.prompt), await states('')];
+  const image = Tensor.from(
+    Float32Array.from({ length: 3 * 64 * 64 }, (_, i) => (i % 8) / 8),
+    { shape: [1, 3, 64, 64] },
+  );
+  const inputs = { sample, timestep, encoderHiddenStates: positive };
+  const whole = await controlNet.forward({ ...inputs, image });
+  const count = whole.down.length;
+  const grown = whole.down.map((residual, index) => residual.mul(0.8 * 10 ** (index / count - 1)));
+  const controlResiduals = { down: await Promise.all(grown), mid: await whole.mid.mul(0.8) };
+  const steered = await pipeline.unet.forward({ ...inputs, controlResiduals });
+  if (guidanceScale <= 1) return { sample, image, expected: steered };
+  const free = await pipeline.unet.forward({ ...inputs, encoderHiddenStates: negative });
+  const difference = await (await steered.add(await free.mul(-1))).mul(guidanceScale);
+  return { sample, image, expected: await free.add(difference) };
+}
+
+t.test('guess mode steers the prompt’s half alone, more weakly at the top', async (t) => {
+  using pipeline = await loadTinyPipeline({ controlNet });
+  for (const guidanceScale of [1, 4]) {
+    const { sample, image, expected } = await guessed(pipeline, guidanceScale);
+    let output: Tensor | undefined;
+    const scheduler: CustomScheduler = {
+      timesteps: [999],
+      setTimesteps: () => {},
+      step: (prediction, _index, latents) => {
+        output = prediction;
+        return latents;
+      },
+    };
+    const options = {
+      ...quick,
+      scheduler,
+      guidanceScale,
+      latents: sample,
+      output: 'latents',
+    } as const;
+    const control = { image, scale: 0.8 };
+    await pipeline.generate({ ...options, control, guessMode: true });
+    const error = await relativeError(output as Tensor, expected);
+    t.ok(error <= 1e-5, `guidance ${guidanceScale}: ${error}`);
+    await pipeline.generate({ ...options, control });
+    t.ok((await relativeError(output as Tensor, expected)) > 1e-4, 'which is not the usual mode');
+  }
+});
+
+t.test('guess mode belongs to control, and to the provenance', async (t) => {
+  using pipeline = await loadTinyPipeline({ controlNet });
+  const control = { image: structure };
+  const { images } = await pipeline.generate({ ...quick, control, guessMode: true });
+  t.match(images[0]?.provenance?.settings, { guessMode: true });
+  const wrong: [object, RegExp][] = [
+    [{ guessMode: true }, /guessMode: expected false without control/],
+    [{ control, guessMode: 1 }, /guessMode/],
+  ];
+  for (const [options, message] of wrong) {
+    await t.rejects(pipeline.generate({ ...quick, ...options } as never), {
+      code: 'ERR_INVALID_ARG',
+      message,
+    });
+  }
+  const [model] = pipeline.controlNets as [ControlNet];
+  await t.rejects(model.forward({ guessMode: 'yes' } as never), {
+    code: 'ERR_INVALID_ARG',
+    message: /guessMode/,
+  });
 });
 
 t.test('several ControlNets add up', async (t) => {

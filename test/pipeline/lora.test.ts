@@ -116,6 +116,103 @@ t.test('every published style of keys is the same adapter', async (t) => {
   t.ok(same(await run(pipeline), without), 'unloading leaves nothing');
 });
 
+/** The original layout's name of a module of a U-Net with two residual blocks a level. */
+function originalName(module: string): string {
+  return module
+    .replace(/^down_blocks\.(\d)\.attentions\.(\d)/, (_, level, layer) => {
+      return `input_blocks.${3 * Number(level) + Number(layer) + 1}.1`;
+    })
+    .replace(/^up_blocks\.(\d)\.attentions\.(\d)/, (_, level, layer) => {
+      return `output_blocks.${3 * Number(level) + Number(layer)}.1`;
+    })
+    .replace(/^mid_block\.attentions\.0/, 'middle_block.1');
+}
+
+t.test('names of the original layout are the same adapter', { skip: withoutGolden }, async (t) => {
+  using pipeline = await Pipeline.load(goldenPath('tiny-sd1/model'));
+  const expected = await loadTensors(goldenPath('training/lora/golden.safetensors'));
+  const inputs = {
+    sample: tensor(expected, 'latents'),
+    timestep: [...tensor(expected, 'timesteps').data()].map(Number),
+    encoderHiddenStates: tensor(expected, 'encoder_hidden_states'),
+  };
+  await pipeline.loadLora(goldenPath('training/lora'), { name: 'published' });
+  const published = await pipeline.unet.forward(inputs);
+  await pipeline.unloadLora('published');
+
+  const file = goldenPath('training/lora/pytorch_lora_weights.safetensors');
+  const { tensors } = await loadTensors(file);
+  const renamed = (rename: (module: string, ending: string) => string) =>
+    Object.fromEntries(
+      Object.entries(tensors).map(([key, value]) => {
+        const [, module = '', ending = ''] =
+          /^unet\.(.*)\.lora\.(down|up)\.weight$/.exec(key) ?? [];
+        return [rename(originalName(module), ending), value];
+      }),
+    );
+  const styles = {
+    kohya: renamed((name, end) => `lora_unet_${name.replaceAll('.', '_')}.lora_${end}.weight`),
+    dotted: renamed((name, end) => `diffusion_model.${name}.lora_${end}.weight`),
+    whole: renamed((name, end) => `model.diffusion_model.${name}.lora_${end}.weight`),
+    diffusers: renamed((name, end) => `unet.${name}.lora.${end}.weight`),
+  };
+  for (const [style, adapter] of Object.entries(styles)) {
+    const path = join(t.testdir(), `${style}.safetensors`);
+    await saveTensors(path, adapter);
+    await pipeline.loadLora(path);
+    t.ok(same(await pipeline.unet.forward(inputs), published), style);
+    await pipeline.unloadLora(style);
+  }
+
+  const down = 'lora_unet_input_blocks_3_1_transformer_blocks_0_attn1_to_q.lora_down.weight';
+  const up = down.replace('down', 'up');
+  const [some] = Object.values(tensors) as [Tensor];
+  const nowhere = join(t.testdir(), 'nowhere.safetensors');
+  await saveTensors(nowhere, { ...styles.kohya, [down]: some, [up]: some }); // a downsampler's place
+  await t.rejects(pipeline.loadLora(nowhere), {
+    code: 'ERR_WEIGHTS_UNEXPECTED_KEY',
+    key: /input_blocks_3_1/,
+    message: /input_blocks_3_1/,
+  });
+  t.same(pipeline.lora, []);
+});
+
+t.test('convolutions and time embeddings have original names too', async (t) => {
+  using pipeline = await loadTinyPipeline();
+  const pairs = [
+    ['conv_in', 'input_blocks_0_0'],
+    ['conv_out', 'out_2'],
+    ['time_embedding.linear_1', 'time_embed_0'],
+    ['down_blocks.0.resnets.0.time_emb_proj', 'input_blocks_1_0_emb_layers_1'],
+    ['mid_block.resnets.1.conv2', 'middle_block_2_out_layers_3'],
+  ];
+  await pipeline.unet.save(t.testdir());
+  const weights = join(t.testdirName, 'diffusion_pytorch_model.safetensors');
+  const { tensors } = await loadTensors(weights);
+  const ours: Record<string, Tensor> = {};
+  const theirs: Record<string, Tensor> = {};
+  for (const [index, [module, original]] of pairs.entries()) {
+    const [out = 0, ...inside] = tensors[`${module}.weight`]?.shape ?? [];
+    const down = await random([2, ...inside], index);
+    const up = await random([out, 2, ...inside.slice(1).map(() => 1)], index + 100);
+    ours[`unet.${module}.lora_A.weight`] = down;
+    ours[`unet.${module}.lora_B.weight`] = up;
+    theirs[`lora_unet_${original}.lora_down.weight`] = down;
+    theirs[`lora_unet_${original}.lora_up.weight`] = up;
+  }
+  const results: Tensor[] = [await run(pipeline)];
+  for (const [name, adapter] of Object.entries({ ours, theirs })) {
+    const path = join(t.testdirName, `${name}.safetensors`);
+    await saveTensors(path, adapter);
+    await pipeline.loadLora(path);
+    results.push(await run(pipeline));
+    await pipeline.unloadLora(name);
+  }
+  const [without, expected, actual] = results as [Tensor, Tensor, Tensor];
+  t.ok((await relativeError(expected, without)) > 1e-3);
+  t.ok(same(actual, expected));
+});
+
 t.test('several adapters, their scales, fusing and unfusing bit by bit', async (t) => {
   const folder = t.testdir();
   const [a, b] = [join(folder, 'a.safetensors'), join(folder, 'b.safetensors')];
@@ -160,6 +257,24 @@ t.test('images say which adapters made them', async (t) => {
   const after = (await pipeline.generate(quick)).images[0]?.provenance;
   t.match(after?.settings, { lora: [{ name: 'style', scale: 0.5 }] });
   t.not(after?.modelDigest, before?.modelDigest);
+});
+
+t.test('an adapter’s file is hashed once, as long as it is loaded', async (t) => {
+  const path = join(t.testdir(), 'style.safetensors');
+  using pipeline = await loadTinyPipeline();
+  const { peft = {}, kohya = {} } = await styles(pipeline);
+  const plain = await pipeline.digest();
+  await saveTensors(path, peft);
+  await pipeline.loadLora(path);
+  const digest = await pipeline.digest();
+  t.not(digest, plain);
+  await saveTensors(path, kohya); // changed on disk, not in the loaded model
+  await pipeline.setLoraScales({ style: 0.5 });
+  t.equal(await pipeline.digest(), digest);
+  await pipeline.unloadLora('style');
+  t.equal(await pipeline.digest(), plain);
+  await pipeline.loadLora(path);
+  t.not(await pipeline.digest(), digest, 'a file that is loaded again is read again');
 });
 
 t.test('what does not fit is an error, and changes nothing', async (t) => {

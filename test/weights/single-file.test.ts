@@ -195,6 +195,82 @@ t.test('Stable Diffusion 2.x files hold OpenCLIP, whose last block is left out',
   await sameTensors(t, saved, join(own, 'model.safetensors'));
 });
 
+t.test('Stable Diffusion 2.x is written as OpenCLIP names it', async (t) => {
+  const folder = await recipeFolder('recipe-sd2');
+  const own = join(folder, 'text_encoder');
+  const { num_hidden_layers: layers } = JSON.parse(
+    await readFile(join(own, 'config.json'), 'utf8'),
+  );
+  const file = join(t.testdir(), 'v2-1.safetensors');
+  await convert(folder, file);
+  const { tensors } = await loadTensors(file);
+  const published = await asOpenClip(await bareTensors(join(own, 'model.safetensors')), layers);
+  // What diffusers' folder does not hold: the block that nobody reads, the projection, the scale.
+  const absent = new RegExp(`resblocks\\.${layers}\\.|text_projection$|logit_scale$`);
+  const expected = Object.keys(published).filter((name) => !absent.test(name));
+  const written = Object.keys(tensors).filter((name) => name.startsWith('cond_stage_model.'));
+  t.same(written.sort(), expected.sort());
+  for (const name of written) {
+    t.ok(sameBytes(tensors[name] as Tensor, published[name] as Tensor), name);
+  }
+});
+
+t.test('an OpenCLIP encoder with a projection keeps it, transposed', async (t) => {
+  const folder = join(t.testdir(), 'pipeline');
+  await cp(await recipeFolder('recipe-sd2'), folder, { recursive: true });
+  const weights = join(folder, 'text_encoder/model.safetensors');
+  const configFile = join(folder, 'text_encoder/config.json');
+  const projection = await Tensor.randn([16, 32], { seed: 1 });
+  const { tensors } = await loadTensors(weights);
+  const prefixed = Object.entries(tensors).map(([name, value]) => {
+    return [name.startsWith('text_model.') ? name : `text_model.${name}`, value];
+  });
+  const whole = { ...Object.fromEntries(prefixed), 'text_projection.weight': projection };
+  const projecting = join(t.testdirName, 'projecting.safetensors');
+  await saveTensors(projecting, whole);
+  await rename(projecting, weights);
+  const config = JSON.parse(await readFile(configFile, 'utf8'));
+  config.architectures = ['CLIPTextModelWithProjection'];
+  config.projection_dim = 16;
+  await writeFile(configFile, JSON.stringify(config));
+
+  const file = join(t.testdirName, 'v2.safetensors');
+  await convert(folder, file);
+  const written = (await loadTensors(file)).tensors['cond_stage_model.model.text_projection'];
+  t.same(written?.shape, [32, 16]);
+  const back = join(t.testdirName, 'back');
+  await convert(file, back, { config: folder });
+  await sameTensors(t, join(back, 'text_encoder/model.safetensors'), weights);
+});
+
+t.test('the config says how many of an OpenCLIP file’s blocks are read', async (t) => {
+  const folder = await recipeFolder('recipe-sd2');
+  const file = join(t.testdir(), 'v2.safetensors');
+  await convert(folder, file);
+  const config = JSON.parse(await readFile(join(folder, 'text_encoder/config.json'), 'utf8'));
+  const load = (layers: number) =>
+    TextEncoder.load(file, {
+      config: { ...config, num_hidden_layers: layers },
+      tokenizer: join(folder, 'tokenizer'),
+    });
+  using fewer = await load(config.num_hidden_layers - 1);
+  t.equal(fewer.hiddenSize, config.hidden_size);
+  await t.rejects(load(config.num_hidden_layers + 1), {
+    code: 'ERR_WEIGHTS_MISSING_KEY',
+    message: /num_hidden_layers/,
+  });
+});
+
+t.test('no original checkpoint holds a BERT', async (t) => {
+  const folder = join(t.testdir(), 'pipeline');
+  await cp(await tinyPipelineFolder(), folder, { recursive: true });
+  await cp(await recipeFolder('recipe-bert'), join(folder, 'text_encoder'), { recursive: true });
+  await t.rejects(convert(folder, join(t.testdirName, 'one.safetensors')), {
+    code: 'ERR_CONFIG_INVALID',
+    message: /model_type.*bert/,
+  });
+});
+
 t.test('a written folder names no safety checker, and may be the folder itself', async (t) => {
   const folder = join(t.testdir(), 'own');
   await cp(await tinyPipelineFolder(), folder, { recursive: true });
@@ -269,6 +345,61 @@ t.test('variants are read when asked for, and named when they are all there is',
   using unet = await UNet.load(folder, { variant: 'fp16' });
   t.equal(unet.weightFiles[0], half);
   t.equal(unet.dtype, 'float32');
+});
+
+/** A model's weights as two half precision shards, as diffusers and transformers write the fp16 variant. */
+async function shardedVariant(from: string, to: string, stem: string) {
+  await mkdir(to);
+  await cp(join(from, 'config.json'), join(to, 'config.json'));
+  const { tensors } = await loadTensors(join(from, `${stem}.safetensors`));
+  const shards: [Record<string, Tensor>, Record<string, Tensor>] = [{}, {}];
+  const map: Record<string, string> = {};
+  const fileOf = (shard: number) => `${stem}.fp16-0000${shard + 1}-of-00002.safetensors`;
+  for (const [index, [name, value]] of Object.entries(tensors).entries()) {
+    const shard = index % 2 === 0 ? 0 : 1;
+    shards[shard][name] = await value.to({ dtype: 'float16' });
+    map[name] = fileOf(shard);
+  }
+  for (const shard of [0, 1] as const) await saveTensors(join(to, fileOf(shard)), shards[shard]);
+  const index = { metadata: { total_size: 1 }, weight_map: map };
+  await writeFile(join(to, `${stem}.safetensors.index.fp16.json`), JSON.stringify(index));
+  return { expected: tensors, files: [join(to, fileOf(0)), join(to, fileOf(1))] };
+}
+
+t.test('a variant in shards is read when asked for', async (t) => {
+  const source = await tinyPipelineFolder();
+  const models = [
+    ['unet', 'diffusion_pytorch_model', UNet],
+    ['text_encoder', 'model', TextEncoder],
+  ] as const;
+  for (const [part, stem, Model] of models) {
+    const folder = join(t.testdir(), part);
+    const { expected, files } = await shardedVariant(join(source, part), folder, stem);
+    const tokenizer = Model === TextEncoder && { tokenizer: join(source, 'tokenizer') };
+    const load = (from: string, variant?: string): Promise<UNet | TextEncoder> =>
+      Model.load(from, { ...tokenizer, variant });
+    using model = await load(folder, 'fp16');
+    t.same([...model.weightFiles].sort(), files);
+    await model.save(join(t.testdirName, 'saved'));
+    const saved = await loadTensors(join(t.testdirName, 'saved', `${stem}.safetensors`));
+    t.same(Object.keys(saved.tensors).sort(), Object.keys(expected).sort());
+    for (const [name, value] of Object.entries(expected)) {
+      const rounded = await (await value.to({ dtype: 'float16' })).to({ dtype: 'float32' });
+      if (!sameBytes(saved.tensors[name] as Tensor, rounded)) t.fail(`${part}: ${name} differs`);
+    }
+    await t.rejects(load(folder), {
+      code: 'ERR_MODEL_NOT_FOUND',
+      message: /There are variants: variant: 'fp16'/,
+    });
+    await t.rejects(load(folder, 'bf16'), {
+      code: 'ERR_MODEL_NOT_FOUND',
+      message: /bf16.*variant: 'fp16'/,
+    });
+    await t.rejects(load(join(source, part), 'fp16'), {
+      code: 'ERR_MODEL_NOT_FOUND',
+      message: /fp16/,
+    });
+  }
 });
 
 t.test('a saved pipeline is the same pipeline', async (t) => {

@@ -112,7 +112,13 @@ export {
   type PatchDiscriminatorOptions,
   type PerceptualLossOptions,
 } from './training/autoencoder-trainer.js';
+export type { CacheOptions } from './training/data/cache-options.js';
 export type { Fingerprint } from './training/data/data-digest.js';
+export {
+  type CachedLatents,
+  LatentCache,
+  type LatentCacheOptions,
+} from './training/data/latent-cache.js';
 export type { Resize } from './training/data/placement.js';
 export {
   epochOrder,
@@ -121,6 +127,13 @@ export {
   stepSamples,
 } from './training/data/sample-order.js';
 export { latentMask } from './training/data/sample-tensors.js';
+export type { CacheProgress } from './training/data/shard-cache.js';
+export {
+  type CachedTextStates,
+  type EncodedTexts,
+  TextStateCache,
+  type TextStateCacheOptions,
+} from './training/data/text-state-cache.js';
 export type { TrainingBatch, TrainingBatchRequest } from './training/data/training-batch.js';
 export { openTrainingData, TrainingData } from './training/data/training-data.js';
 export type { TrainingDataOptions } from './training/data/training-data-options.js';
@@ -146,5 +159,19 @@ export {
   type ProcessGroupOptions,
   processGroupFromEnvironment,
 } from './training/process-group.js';
+export { train } from './training/train.js';
+export type {
+  TrainCallbacks,
+  TrainProgress,
+  TrainResult,
+  TrainStep,
+} from './training/train-events.js';
+export {
+  type TrainConfig,
+  type TrainingMethod,
+  type TrainOptions,
+  trainConfig,
+  trainingMethods,
+} from './training/train-options.js';
 export type { StepPosition, Trainer } from './training/trainer.js';
 export type { EmaOptions, OptimizerOptions } from './training/trainer-options.js';

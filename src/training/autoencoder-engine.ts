@@ -7,6 +7,7 @@ import type { Engine, EngineUpdate, MicroBatchLoss, RunContext } from './engine.
 import { measureLatentScale } from './latent-scale.js';
 import { requestsFrom } from './latent-stream.js';
 import { namedSamples } from './non-finite.js';
+import { trainerSettings } from './trainer-settings.js';
 
 /** @internal Trains a pipeline's autoencoder on the data's pixels. */
 export class AutoencoderEngine implements Engine {
@@ -39,7 +40,10 @@ export class AutoencoderEngine implements Engine {
     run: RunContext,
   ): Promise<AutoencoderEngine> {
     const digest = await modelDigest(pipeline.vae);
-    const trainer = await AutoencoderTrainer.create(pipeline.vae, trainerOptions(run));
+    const trainer = await AutoencoderTrainer.create(pipeline.vae, {
+      ...(run.options.autoencoder as AutoencoderTrainerOptions | undefined),
+      ...trainerSettings(run),
+    });
     return new AutoencoderEngine(pipeline, data, trainer, digest, run);
   }
 
@@ -109,22 +113,4 @@ export class AutoencoderEngine implements Engine {
   #stop(): void {
     void this.#batches?.return(undefined).catch(() => {});
   }
-}
-
-function trainerOptions({
-  options,
-  group,
-  signal,
-}: RunContext): AutoencoderTrainerOptions & { signal?: AbortSignal } {
-  const { autoencoder = {}, optimizer, maxGradNorm, ema, precision, seed } = options;
-  return {
-    ...(autoencoder as AutoencoderTrainerOptions),
-    optimizer,
-    precision,
-    seed,
-    ...(maxGradNorm !== false && { maxGradNorm }),
-    ...(ema !== false && { ema: ema === true ? {} : ema }),
-    ...(group && { processGroup: group }),
-    ...(signal && { signal }),
-  };
 }

@@ -10,6 +10,7 @@ import { addNewTokens, saveTokens } from './new-tokens.js';
 import { namedSamples } from './non-finite.js';
 import { uniformOf } from './sample-random.js';
 import { conditionTexts, type TextConditioning } from './text-conditioning.js';
+import { trainerSettings } from './trainer-settings.js';
 
 /** Class images count from here, so that no number is used twice. */
 const firstClassNumber = 2 ** 48;
@@ -208,26 +209,18 @@ function modelsOf({ unet, textEncoder, textProjection, scheduler }: Pipeline) {
 function trainerOptions(
   { trainable, lora }: Plan,
   tokens: Record<string, number[]>,
-  { options, group, signal }: RunContext,
-): DenoiserTrainerOptions & { signal?: AbortSignal } {
-  const { snrGamma, maxGradNorm, ema } = options;
-  const { noiseOffset, inputPerturbation, optimizer, precision, gradientCheckpointing, seed } =
-    options;
+  run: RunContext,
+): DenoiserTrainerOptions & { readonly signal?: AbortSignal } {
+  const { snrGamma, noiseOffset, inputPerturbation, gradientCheckpointing } = run.options;
   return {
+    ...trainerSettings(run),
     ...(trainable && { trainable }),
     ...(lora && { lora }),
+    ...(snrGamma !== undefined && { snrGamma }),
     tokens,
     noiseOffset,
     inputPerturbation,
-    optimizer,
-    precision,
     gradientCheckpointing,
-    seed,
-    ...(snrGamma !== undefined && { snrGamma }),
-    ...(maxGradNorm !== false && { maxGradNorm }),
-    ...(ema !== false && { ema: ema === true ? {} : ema }),
-    ...(group && { processGroup: group }),
-    ...(signal && { signal }),
   };
 }
 

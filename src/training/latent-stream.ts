@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import type { Autoencoder } from '../models/autoencoder.js';
 import type { Tensor } from '../tensor.js';
-import { encodeForTraining } from './data/encode-latents.js';
+import { encodeScaled } from './data/encode-latents.js';
 import { LatentCache } from './data/latent-cache.js';
 import { SampleOrder, stepSamples } from './data/sample-order.js';
 import { latentMask } from './data/sample-tensors.js';
 import type { TrainingBatchRequest } from './data/training-batch.js';
 import type { TrainingData } from './data/training-data.js';
 import type { RunContext } from './engine.js';
+import { firstRankFirst } from './first-rank-first.js';
 
 /** @internal A micro batch's latents. The caller disposes of the tensors. */
 export interface LatentBatch extends TrainingBatchRequest {
@@ -50,19 +51,23 @@ export class LatentStream {
     run: RunContext,
     name: string,
   ): Promise<LatentStream> {
-    if (!run.options.cacheLatents || data.isRandom) {
+    // Weights that no file has cannot be told again.
+    const isKnown = vae.weightFiles.length > 0;
+    if (!run.options.cacheLatents || data.isRandom || !isKnown) {
       return new LatentStream((start) => encodedBatches(vae, data, start, run));
     }
     const { folder, signal, onProgress, onWarning } = run;
-    const cache = await LatentCache.open({
-      folder: join(folder, 'cache', `latents-${name}`),
-      data,
-      autoencoder: vae,
-      batchSize: run.options.batchSize,
-      onProgress: ({ done, total }) => onProgress({ phase: 'latents', done, total }),
-      onRebuild: onWarning,
-      ...(signal && { signal }),
-    });
+    const cache = await firstRankFirst(run.group, () =>
+      LatentCache.open({
+        folder: join(folder, 'cache', `latents-${name}`),
+        data,
+        autoencoder: vae,
+        batchSize: run.options.batchSize,
+        onProgress: ({ done, total }) => onProgress({ phase: 'latents', done, total }),
+        onRebuild: onWarning,
+        ...(signal && { signal }),
+      }),
+    );
     return new LatentStream((start) => cachedBatches(cache, data, vae.downscale, start, run));
   }
 
@@ -107,7 +112,7 @@ async function* encodedBatches(
   const job = run.signal ? { signal: run.signal } : {};
   for await (const batch of data.prefetch(requestsFrom(start, data.length, run), job)) {
     const { step, indices, sampleNumbers, weights } = batch;
-    const { latents, deviation } = await encodeForTraining(vae, batch.pixels, job);
+    const { latents, deviation } = await encodeScaled(vae, batch.pixels, job);
     const mask = await atLatents(batch.mask, vae.downscale);
     batch.dispose();
     yield { step, indices, sampleNumbers, weights, latents, deviation, mask };

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import { longest, tokenize, tokenRows } from '../models/token-rows.js';
 import { modelDigest } from '../pipeline/model-digest.js';
 import type { Pipeline } from '../pipeline/pipeline.js';
-import { TextStateCache } from './data/text-state-cache.js';
+import { type EncodedTexts, TextStateCache } from './data/text-state-cache.js';
 import type { DenoiserBatch } from './denoiser-trainer.js';
 import type { RunContext } from './engine.js';
+import { firstRankFirst } from './first-rank-first.js';
 
 /** @internal What a batch's texts become: tokens for a text encoder that is trained, or cached states. */
 export interface TextConditioning {
@@ -34,47 +36,47 @@ export async function conditionTexts(
     return masksPadding ? { inputIds, attentionMask } : { inputIds };
   };
   if (trained) return { batch: tokensOf };
-  return cachedStates(textEncoder, distinct, length, tokensOf, run);
-}
-
-async function cachedStates(
-  textEncoder: Pipeline['textEncoder'],
-  texts: readonly string[],
-  length: number,
-  tokensOf: (
-    texts: readonly string[],
-  ) => Promise<
-    Pick<DenoiserBatch, 'attentionMask'> & { readonly inputIds: DenoiserBatch['latents'] }
-  >,
-  { folder, signal, onProgress, onWarning }: RunContext,
-): Promise<TextConditioning> {
-  const cache = await TextStateCache.open({
-    folder: cacheFolder(folder, 'texts'),
-    texts,
-    modelDigest: digestOf(await modelDigest(textEncoder), length, textEncoder.dtype),
-    encode: async (batch) => {
-      const tokens = await tokensOf(batch);
-      const { lastHiddenState } = await textEncoder.forward(tokens, { signal });
-      const states = await lastHiddenState.to({ dtype: 'float32', device: 'cpu' });
-      const { attentionMask } = tokens;
-      return { lastHiddenState: states, ...(attentionMask && { attentionMask }) };
-    },
-    onProgress: ({ done, total }) => onProgress({ phase: 'texts', done, total }),
-    onRebuild: onWarning,
-    ...(signal && { signal }),
-  });
+  const encode = async (batch: readonly string[]) => {
+    const tokens = await tokensOf(batch);
+    const { lastHiddenState } = await textEncoder.forward(tokens, { signal: run.signal });
+    const states = await lastHiddenState.to({ dtype: 'float32', device: 'cpu' });
+    return { lastHiddenState: states, attentionMask: tokens.attentionMask };
+  };
+  // Weights that no file has cannot be told again.
+  if (textEncoder.weightFiles.length === 0)
+    return { batch: async (batch) => named(await encode(batch)) };
+  const encoder = digestOf(await modelDigest(textEncoder), length, textEncoder.dtype);
+  const cache = await openCache(distinct, encoder, encode, run);
+  const job = run.signal ? { signal: run.signal } : {};
   return {
     async batch(wanted) {
-      const { encoderHiddenStates, attentionMask } = await cache.batch(wanted, {
-        ...(signal && { signal }),
-      });
+      const { encoderHiddenStates, attentionMask } = await cache.batch(wanted, job);
       return { encoderHiddenStates, ...(attentionMask && { attentionMask }) };
     },
   };
 }
 
-function cacheFolder(runFolder: string, kind: string): string {
-  return `${runFolder}/cache/${kind}`;
+function named({ lastHiddenState, attentionMask }: EncodedTexts) {
+  return { encoderHiddenStates: lastHiddenState, ...(attentionMask && { attentionMask }) };
+}
+
+function openCache(
+  texts: readonly string[],
+  encoder: string,
+  encode: (texts: readonly string[]) => Promise<EncodedTexts>,
+  { folder, group, signal, onProgress, onWarning }: RunContext,
+): Promise<TextStateCache> {
+  return firstRankFirst(group, () =>
+    TextStateCache.open({
+      folder: join(folder, 'cache', 'texts'),
+      texts,
+      modelDigest: encoder,
+      encode,
+      onProgress: ({ done, total }) => onProgress({ phase: 'texts', done, total }),
+      onRebuild: onWarning,
+      ...(signal && { signal }),
+    }),
+  );
 }
 
 function digestOf(...facts: readonly (string | number)[]): string {

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { Pipeline } from '../pipeline/pipeline.js';
-import type { TrainingSource } from './data/sources.js';
+import type { TrainingSource } from './data/training-source.js';
 import { learningRateSchedules } from './learning-rate.js';
 import type { ProcessGroup } from './process-group.js';
 import type { TrainCallbacks } from './train-events.js';
-import { emaOptions, optimizerOptions } from './trainer-options.js';
+import { emaConfig, optimizerOptions } from './trainer-options.js';
 
 const natural = z.int().min(0);
 const positive = z.int().min(1);
@@ -93,8 +93,6 @@ const identity = {
     .default(0.1)
     .describe('share of samples without their text, for guidance'),
 
-  batchSize: positive.default(4).describe('images a process computes at a time'),
-  gradientAccumulationSteps: positive.default(1).describe('batches that make one step'),
   learningRate: amount
     .optional()
     .describe('default: 1e-5 for whole parts, 1e-4 for LoRA and the autoencoder, 5e-4 for tokens'),
@@ -112,14 +110,13 @@ const identity = {
       'gradients are scaled down to this norm; false: never. default: 1, and false for tokens and the autoencoder',
     ),
   ema: z
-    .union([z.boolean(), emaOptions])
+    .union([z.boolean(), emaConfig])
     .default(false)
     .describe('averages the weights and ends with the average: true, or decay, invGamma, power'),
   precision: z
     .enum(['float32', 'bfloat16', 'float16'])
     .default('float32')
     .describe('of the computation'),
-  gradientCheckpointing: z.boolean().default(false).describe('less memory, more time'),
 
   snrGamma: z
     .number()
@@ -142,6 +139,9 @@ const identity = {
 };
 
 const course = {
+  gradientCheckpointing: z.boolean().default(false).describe('less memory, more time'),
+  gradientAccumulationSteps: positive.default(1).describe('batches that make one step'),
+  batchSize: positive.default(4).describe('images a process computes at a time'),
   maxTrainSteps: positive.optional().describe('how many steps; or `epochs`'),
   epochs: z.number().positive().optional().describe('how often each image is seen'),
   cacheLatents: z
@@ -207,4 +207,11 @@ export interface ResolvedTrainConfig extends ParsedTrainConfig {
   readonly learningRate: number;
   readonly maxGradNorm: number | false;
   readonly maxTrainSteps: number;
+}
+
+/** @internal The part of the options that a run's result follows from. */
+export function identityOf(options: ResolvedTrainConfig): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.keys(identity).map((name) => [name, options[name as keyof typeof identity] ?? null]),
+  );
 }

@@ -1,12 +1,6 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import {
-  DenoiserTrainer,
-  loadTensors,
-  Pipeline,
-  saveTensors,
-  Tensor,
-} from '../../src/index.js';
+import { DenoiserTrainer, loadTensors, Pipeline, saveTensors, Tensor } from '../../src/index.js';
 import { type Case, goldenPath, relativeError, tensor, withoutGolden } from '../support/golden.js';
 
 const skip = withoutGolden;

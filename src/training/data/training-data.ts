@@ -99,7 +99,7 @@ export class TrainingData {
     indices: readonly number[],
     position: Omit<TrainingBatchRequest, 'indices'> & JobOptions,
   ): Promise<TrainingBatch> {
-    const { signal, ...where } = position;
+    const { signal, ...where }: Partial<typeof position> = position ?? {};
     const job = parseOptions(jobOptions, { signal }, 'batch');
     return this.#batch(checkRequest({ ...where, indices }, this.length), job.signal);
   }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Pipeline } from '../pipeline/pipeline.js';
 import type { TrainingSource } from './data/training-source.js';
 import { learningRateSchedules } from './learning-rate.js';
-import type { ProcessGroup } from './process-group.js';
+import { type ProcessGroup, processGroupOption } from './process-group.js';
 import type { TrainCallbacks } from './train-events.js';
 import { emaConfig, optimizerOptions } from './trainer-options.js';
 
@@ -169,17 +169,21 @@ const course = {
  */
 export const trainConfig = z.strictObject({ ...identity, ...course });
 
+const callback = z
+  .custom<unknown>((value) => typeof value === 'function', 'expected a function')
+  .optional();
+
 /** @internal {@link TrainOptions} as they come in: the objects are checked where they are used. */
 export const trainOptions = z.strictObject({
   ...trainConfig.shape,
   pipeline: z.unknown(),
   dataset: z.unknown(),
   output: z.string().min(1),
-  processGroup: z.unknown(),
+  processGroup: processGroupOption,
   signal: z.instanceof(AbortSignal).optional(),
-  onStep: z.unknown(),
-  onProgress: z.unknown(),
-  onWarning: z.unknown(),
+  onStep: callback,
+  onProgress: callback,
+  onWarning: callback,
 });
 
 export type TrainConfig = z.input<typeof trainConfig>;

@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { LatentrayError } from '../errors.js';
 import { parsePythonJson } from '../json.js';
-import { makeFolderAtomically, removePartial, writeFileAtomically } from './atomic-files.js';
+import {
+  makeFolderAtomically,
+  removeFolderAtomically,
+  removePartial,
+  writeFileAtomically,
+} from './atomic-files.js';
 
 /** @internal What a checkpoint holds beside the trainer's state. */
 export interface CheckpointFacts {

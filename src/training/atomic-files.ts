@@ -42,12 +42,23 @@ export async function makeFolderAtomically(
     await mkdir(temporary, { recursive: true });
     await fill(temporary);
     await flushTree(temporary);
-    await rm(path, { recursive: true, force: true });
+    await removeFolderAtomically(path);
     await rename(temporary, path);
     await flushFolder(dirname(path));
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => {});
     throw writeError(path, error);
+  }
+}
+
+/** @internal Takes a folder away whole: under its name there is never a part of it. */
+export async function removeFolderAtomically(path: string): Promise<void> {
+  const doomed = `${path}.old.partial-${process.pid}`;
+  try {
+    await rename(path, doomed);
+    await rm(doomed, { recursive: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw writeError(path, error);
   }
 }
 

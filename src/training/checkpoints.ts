@@ -1,12 +1,12 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { LatentrayError } from '../errors.js';
 import { parsePythonJson } from '../json.js';
 import {
   makeFolderAtomically,
+  removeFolderAtomically,
   removePartial,
-  writeError,
   writeFileAtomically,
 } from './atomic-files.js';
 
@@ -83,10 +83,7 @@ export class Checkpoints {
   async #prune(limit: number): Promise<void> {
     const steps = await this.steps();
     for (const step of steps.slice(0, Math.max(0, steps.length - limit))) {
-      const path = this.#path(step);
-      await rm(path, { recursive: true, force: true }).catch((cause: unknown) => {
-        throw writeError(path, cause);
-      });
+      await removeFolderAtomically(this.#path(step));
     }
   }
 

@@ -36,14 +36,14 @@ export function learningRateAt(step: number, options: LearningRateOptions): numb
   if (lrScheduler === 'constant') return learningRate;
   if (step < warmup) return learningRate * (step / Math.max(1, warmup));
   if (lrScheduler === 'constant_with_warmup') return learningRate;
-  const progress = (step - warmup) / Math.max(1, steps - warmup);
   if (lrScheduler === 'polynomial') return polynomial(step, options);
-  return learningRate * decay[lrScheduler](progress, options.lrNumCycles);
+  const length = Math.max(1, steps - warmup);
+  if (lrScheduler === 'linear') return learningRate * Math.max(0, (steps - step) / length);
+  return learningRate * decay[lrScheduler]((step - warmup) / length, options.lrNumCycles);
 }
 
 /** The share of the rate that is left after a share of the steps. */
 const decay = {
-  linear: (progress: number) => Math.max(0, 1 - progress),
   cosine: (progress: number) => Math.max(0, (1 + Math.cos(Math.PI * progress)) / 2),
   cosine_with_restarts: (progress: number, cycles: number) => {
     if (progress >= 1) return 0;

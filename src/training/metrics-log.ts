@@ -37,6 +37,13 @@ export class MetricsLog {
     }
   }
 
+  /** So that no checkpoint has steps whose lines a power failure took. */
+  async flush(): Promise<void> {
+    await this.#file?.sync().catch((cause: unknown) => {
+      throw writeError(this.#path, cause);
+    });
+  }
+
   async close(): Promise<void> {
     await this.#file?.close();
     this.#file = undefined;

@@ -168,6 +168,7 @@ export class TrainingLoop {
     if (this.#saved === this.#step) return;
     const { options, group } = this.#run;
     if (this.#writes) {
+      await this.#logs?.metrics.flush();
       this.#run.onProgress({ phase: 'checkpoint', done: this.#step, total: options.maxTrainSteps });
       const seconds = this.#secondsBefore + (performance.now() - this.#startedAt) / 1000;
       const facts = { step: this.#step, seconds, fingerprint: this.#fingerprint };

@@ -52,9 +52,7 @@ async function* readTable(
     const read = readLabels(chexpertLabels, get);
     if (image === undefined || 'invalid' in read) {
       const message =
-        'invalid' in read
-          ? read.invalid
-          : `expected an image's path as 'Path', found '${get('Path')}'`;
+        'invalid' in read ? read.invalid : "expected train/patientN/studyN/file as 'Path'";
       log.add({ kind: 'row', path, line, message });
       continue;
     }

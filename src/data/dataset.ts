@@ -23,7 +23,7 @@ import { mimicCxrLayout } from './mimic-cxr.js';
 import { nih14Layout } from './nih14.js';
 import { openILayout } from './open-i.js';
 import { type Item, itemsOf, once, type Pass, type PassKind, type Step } from './pass.js';
-import { type ProblemCounts, ProblemLog } from './problems.js';
+import { type ProblemCounts, ProblemLog, reasonOf } from './problems.js';
 import type { DatasetRecord, ReportRecord } from './record.js';
 import { partStep, sampleStep } from './sampling.js';
 import { compareCounts, countReports, flattenSummary, type SelfTest } from './self-test.js';
@@ -314,8 +314,8 @@ async function readImage({ image }: Item, { log, signal }: Pass): Promise<Image 
     return await Image.read(image, { signal });
   } catch (error) {
     signal?.throwIfAborted();
-    const message = error instanceof Error ? error.message : String(error);
-    log.add({ kind: 'image', path: image, message: `the image could not be read: ${message}` });
+    const message = `the image could not be read: ${reasonOf(error)}`;
+    log.add({ kind: 'image', path: image, message, image });
     return undefined;
   }
 }

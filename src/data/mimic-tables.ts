@@ -25,7 +25,7 @@ export async function readStudyLabels(path: string, log: ProblemLog): Promise<La
         kind: 'row',
         path,
         line,
-        message: `expected digits as study_id, found '${get('study_id')}'`,
+        message: 'expected digits as study_id',
       });
     } else packed.set(study, pack(read.labels));
   }

@@ -51,52 +51,60 @@ export function nih14Layout(root: string, options: ParsedDatasetOptions): Layout
     async *drafts(log) {
       const names = await namesIn(root);
       const table = names.filter((name) => /^Data_Entry_2017.*\.csv(\.gz)?$/.test(name)).at(-1);
-      if (!table)
-        throw datasetError(root, 'expected Data_Entry_2017_v2020.csv, found no such file');
+      if (!table) throw datasetError(root, 'expected Data_Entry_2017_v2020.csv, found none');
       const testNames = await readTestNames(join(root, 'test_list.txt'));
       const boxes = await readBoxes(join(root, 'BBox_List_2017.csv'), log);
       const folders = await ImageFolders.of(root, names);
       const path = join(root, table);
       for await (const { line, get } of readCsv(path, { required, minFields }, log)) {
-        const name = get('Image Index').trim();
-        const labels = readFindings(get('Finding Labels'));
-        if (!/^[\w-]+\.(png|jpe?g)$/i.test(name) || 'invalid' in labels) {
-          const message =
-            'invalid' in labels
-              ? labels.invalid
-              : `expected a file's name as 'Image Index', found '${name}'`;
-          log.add({ kind: 'row', path, line, message });
+        const row = readRow(get);
+        if ('invalid' in row) {
+          log.add({ kind: 'row', path, line, message: row.invalid });
           continue;
         }
-        const patient = get('Patient ID').trim();
-        const draft: Draft = {
-          // Each image is a study of its own: the table does not say which belong together.
-          keys: { patient, study: name, image: name },
+        const { image } = row.keys;
+        yield {
+          ...row,
           source: { path, line },
-          imagePaths: folders.paths(name),
-          findImage: () => folders.find(name),
-          labels: applyLabelRules(labels.found, options),
-          view: parseView(get('View Position')),
-          split: testNames && (testNames.has(name) ? 'test' : 'train'),
-          sex: parseSex(get('Patient Gender')),
-          age: parseAge(get('Patient Age')),
-          boxes: boxes.get(name),
+          imagePaths: folders.paths(image),
+          findImage: () => folders.find(image),
+          labels: applyLabelRules(row.labels, options),
+          split: testNames && (testNames.has(image) ? 'test' : 'train'),
+          boxes: boxes.get(image),
         };
-        yield draft;
       }
     },
   };
 }
 
+type Row = Pick<Draft, 'keys' | 'labels' | 'view' | 'sex' | 'age'>;
+
+function readRow(get: (column: string) => string): Row | { readonly invalid: string } {
+  const image = get('Image Index').trim();
+  if (!/^[\w-]+\.(png|jpe?g)$/i.test(image)) {
+    return { invalid: "expected an image file's name as 'Image Index'" };
+  }
+  const labels = readFindings(get('Finding Labels'));
+  if (!labels) {
+    const found = get('Finding Labels');
+    return { invalid: `expected findings joined by | as 'Finding Labels', found '${found}'` };
+  }
+  return {
+    // Each image is a study of its own: the table does not say which belong together.
+    keys: { patient: get('Patient ID').trim(), study: image, image },
+    labels,
+    view: parseView(get('View Position')),
+    sex: parseSex(get('Patient Gender')),
+    age: parseAge(get('Patient Age')),
+  };
+}
+
 /** The labels are binary: what is not named is negative. */
-function readFindings(text: string): { readonly found: Labels } | { readonly invalid: string } {
+function readFindings(text: string): Labels | undefined {
   const names = text.split('|').map((name) => name.trim());
-  const unknown = names.find((name) => name !== 'No Finding' && !isFinding(name));
-  if (unknown !== undefined)
-    return { invalid: `expected findings joined by | as 'Finding Labels', found '${text}'` };
-  const none = names.includes('No Finding');
-  const found = findings.map((name) => [name, names.includes(name) ? 1 : 0] as const);
-  return { found: Object.fromEntries([...found, ['No Finding', none ? 1 : 0]]) };
+  if (!names.every((name) => name === 'No Finding' || isFinding(name))) return undefined;
+  const all = [...findings, 'No Finding'];
+  return Object.fromEntries(all.map((name) => [name, names.includes(name) ? 1 : 0]));
 }
 
 function isFinding(name: string): boolean {
@@ -125,7 +133,7 @@ async function readBoxes(path: string, log: ProblemLog): Promise<Map<string, Fin
         kind: 'row',
         path,
         line,
-        message: `expected a finding and its box, found '${fields.join(',')}'`,
+        message: 'expected a finding and its box, four numbers',
       });
       continue;
     }

@@ -111,7 +111,7 @@ function* draftsOf(
       log.add({
         kind: 'report',
         path,
-        message: `expected a file's name as parentImage, found '${image}'`,
+        message: "expected a file's name as parentImage's id",
       });
   }
 }

@@ -2,7 +2,7 @@ import { describeLabels } from './captions.js';
 import { isFile } from './files.js';
 import { inOrder } from './in-order.js';
 import type { Layout, ParsedDatasetOptions } from './layout.js';
-import type { ProblemLog } from './problems.js';
+import { type ProblemLog, reasonOf } from './problems.js';
 import { type Draft, opaqueId, type ReportRecord } from './record.js';
 import { type Report, textOfSection } from './report-sections.js';
 
@@ -70,7 +70,7 @@ async function findImage(draft: Draft, { options, log }: Pass): Promise<string |
   if (!options.checkImages || likeliest === undefined) return likeliest;
   const found = await (draft.findImage ?? (() => firstFile(draft.imagePaths)))();
   if (found === undefined) {
-    log.add({ kind: 'image', ...draft.source, message: `the image is missing: ${likeliest}` });
+    log.add({ kind: 'image', ...draft.source, message: 'the image is missing', image: likeliest });
   }
   return found;
 }
@@ -122,7 +122,7 @@ async function readReport({ report }: Draft, { log }: Pass): Promise<Report | un
   try {
     return await report.read();
   } catch (error) {
-    const message = `the report could not be read: ${error instanceof Error ? error.message : error}`;
+    const message = `the report could not be read: ${reasonOf(error)}`;
     log.add({ kind: 'report', path: report.path, message });
     return undefined;
   }

@@ -8,8 +8,10 @@ export interface DatasetProblem {
   readonly path: string;
   /** From 1, where the file has lines. */
   readonly line?: number;
-  /** What was expected and what was found. */
+  /** What was expected and what was found, without identifiers. */
   readonly message: string;
+  /** Where a missing image should be. Its folders can be called by the patient. */
+  readonly image?: string;
 }
 
 /** How many problems there were of each kind. */
@@ -56,15 +58,24 @@ export class ProblemLog {
     const isFirst = Object.values(this.#counts).every((count) => count === 0);
     this.#counts[countOf[problem.kind]]++;
     onProblem?.(problem);
-    const { path, message, ...fields } = problem;
-    if (strict) throw datasetError(path, message, fields);
-    if (isFirst && !onProblem) warn(datasetError(path, message, fields).message);
+    if (strict) throw strictError(problem);
+    if (isFirst && !onProblem) warn(problem);
   }
 }
 
-/** Nobody listens: one word, so that a smaller data set is not a surprise. */
-function warn(message: string): void {
-  const advice =
-    'The record is left out. Further ones are counted in `problems`; `onProblem` hears each.';
-  process.emitWarning(`${message}. ${advice}`, { code: 'LATENTRAY_DATASET' });
+function strictError({ path, message, kind, line }: DatasetProblem): LatentrayError {
+  return datasetError(path, message, { kind, ...(line !== undefined && { line }) });
+}
+
+/** Nobody listens: one word, without a path, so that a smaller data set is not a surprise. */
+function warn({ kind }: DatasetProblem): void {
+  const message = `A ${kind} of a data set cannot be used and is left out.`;
+  const advice = '`problems` counts such cases; `onProblem` hears where each is.';
+  process.emitWarning(`${message} ${advice}`, { code: 'LATENTRAY_DATASET' });
+}
+
+/** What went wrong, in a word without a path where there is one: `ENOENT`, `ERR_IMAGE_DECODE`. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as { readonly code?: string; readonly message?: string };
+  return code ?? message ?? String(error);
 }

@@ -6,13 +6,7 @@ export {
   type TensorDescription,
 } from './checkpoints/inspect.js';
 export type { CustomScheduler } from './custom-scheduler.js';
-export {
-  Dataset,
-  type DatasetImage,
-  type DatasetImageOptions,
-  type ReportOptions,
-  type SeedOptions,
-} from './data/dataset.js';
+export { Dataset } from './data/dataset.js';
 export type {
   DatasetOptions,
   FolderOptions,
@@ -22,6 +16,12 @@ export type {
 export type { RecordFilter, RecordPredicate } from './data/filters.js';
 export type { LabelStyle, UncertainPolicy } from './data/labels.js';
 export type { DatasetProblem, ProblemCounts } from './data/problems.js';
+export type {
+  DatasetImage,
+  DatasetImageOptions,
+  ReportOptions,
+  SeedOptions,
+} from './data/reading-options.js';
 export type {
   DatasetRecord,
   FindingBox,

@@ -1,6 +1,5 @@
-import { z } from 'zod';
 import { invalidArgument } from '../errors.js';
-import { type Fit, fitImage } from '../image/fit-images.js';
+import { fitImage } from '../image/fit-images.js';
 import { Image } from '../image/image.js';
 import type { JobOptions } from '../native/addon.js';
 import { checkPath, jobOptions, parseOptions } from '../parse-options.js';
@@ -24,48 +23,20 @@ import { nih14Layout } from './nih14.js';
 import { openILayout } from './open-i.js';
 import { type Item, itemsOf, once, type Pass, type PassKind, type Step } from './pass.js';
 import { type ProblemCounts, ProblemLog, reasonOf } from './problems.js';
+import {
+  type DatasetImage,
+  type DatasetImageOptions,
+  fractions,
+  imageOptions,
+  type ReportOptions,
+  reportOptions,
+  type SeedOptions,
+  seedOptions,
+} from './reading-options.js';
 import type { DatasetRecord, ReportRecord } from './record.js';
 import { partStep, sampleStep } from './sampling.js';
-import { compareCounts, countReports, flattenSummary, type SelfTest } from './self-test.js';
+import { compareWithPublished, type SelfTest } from './self-test.js';
 import { type DatasetSummary, summarise } from './summary.js';
-
-/** How a sample or a split is drawn. */
-export interface SeedOptions {
-  /** A whole number. The same seed draws the same records. @default 0 */
-  readonly seed?: number;
-}
-
-/** How images are given. */
-export interface DatasetImageOptions extends JobOptions {
-  /** Pixels of both sides. @default each image's own size */
-  readonly size?: number;
-  /** What becomes of proportions. @default 'letterbox', which keeps all of the image */
-  readonly fit?: Exclude<Fit, 'none'>;
-}
-
-/** Which text of reports is given. */
-export interface ReportOptions extends JobOptions {
-  /** `'conclusion'`, or a section's name: `'impression'`, `'findings'` … @default the loader's `section` */
-  readonly section?: string;
-}
-
-/** A record with its pixels. */
-export interface DatasetImage {
-  readonly record: DatasetRecord;
-  readonly image: Image;
-}
-
-const seedOptions = z.strictObject({ seed: z.int().nonnegative().default(0) });
-const fractions = z.record(z.string().min(1), z.number().positive().max(1));
-const imageOptions = z.strictObject({
-  ...jobOptions.shape,
-  size: z.int().positive().optional(),
-  fit: z.enum(['letterbox', 'centre-crop', 'stretch']).default('letterbox'),
-});
-const reportOptions = z.strictObject({
-  ...jobOptions.shape,
-  section: z.string().min(1).optional(),
-});
 
 /** Decoding runs in libuv's pool, which has four threads. */
 const decodesAtOnce = 4;
@@ -270,24 +241,7 @@ export class Dataset implements AsyncIterable<DatasetRecord> {
    */
   async selfTest(options?: JobOptions): Promise<SelfTest> {
     const { signal } = parseOptions(jobOptions, options, 'selfTest');
-    const { publishedCounts } = this.#layout;
-    if (!publishedCounts) {
-      throw invalidArgument('selfTest', 'a data set with published figures', this.#layout.name);
-    }
-    const pass = this.#pass('images', { signal });
-    const found = flattenSummary(await summarise(itemsOf(pass, [])));
-    if ('reports' in publishedCounts) {
-      const reports = await countReports(itemsOf({ ...pass, kind: 'reports' }, []));
-      for (const [what, count] of reports) found.set(what, count);
-    }
-    const counts = compareCounts(publishedCounts, found);
-    const problems = pass.log.counts;
-    const isClean = Object.values(problems).every((count) => count === 0);
-    return {
-      ok: isClean && counts.every((each) => each.expected === each.found),
-      counts,
-      problems,
-    };
+    return compareWithPublished(this.#pass('images', { signal }));
   }
 
   #with(step: Step): Dataset {

@@ -4,7 +4,7 @@ import { isFolder, namesIn } from './files.js';
 import { applyLabelRules } from './labels.js';
 import type { Layout, ParsedDatasetOptions } from './layout.js';
 import { type OpenIReport, parseOpenIReport } from './open-i-report.js';
-import { datasetError, type ProblemLog } from './problems.js';
+import { datasetError, type ProblemLog, reasonOf } from './problems.js';
 import type { Draft, Labels } from './record.js';
 import { readReportFile } from './report-file.js';
 import { chooseConclusion } from './report-sections.js';
@@ -75,7 +75,7 @@ async function readReport(path: string, log: ProblemLog): Promise<OpenIReport | 
     return parseOpenIReport(await readReportFile(path));
   } catch (error) {
     // The parser's messages begin with line:column.
-    const text = error instanceof Error ? error.message : String(error);
+    const text = reasonOf(error);
     const [, line, message = text] = /^(\d+):\d+: (.*)$/s.exec(text) ?? [];
     log.add({ kind: 'report', path, ...(line && { line: Number(line) }), message });
     return undefined;

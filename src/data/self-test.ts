@@ -1,6 +1,7 @@
-import type { Item } from './pass.js';
+import { invalidArgument } from '../errors.js';
+import { type Item, itemsOf, type Pass } from './pass.js';
 import type { ProblemCounts } from './problems.js';
-import type { DatasetSummary, PartSummary } from './summary.js';
+import { type DatasetSummary, type PartSummary, summarise } from './summary.js';
 
 /** One figure of the whole data set as it was published, and what is on the disk. */
 export interface CountComparison {
@@ -19,7 +20,7 @@ export interface SelfTest {
 }
 
 /** Figures of a pass over images, by name. */
-export function flattenSummary(summary: Omit<DatasetSummary, 'problems'>): Map<string, number> {
+function flattenSummary(summary: Omit<DatasetSummary, 'problems'>): Map<string, number> {
   const { splits } = summary;
   return new Map([
     ...flattenPart(summary, ''),
@@ -43,7 +44,7 @@ function flattenPart(part: PartSummary, prefix: string): [string, number][] {
 }
 
 /** Figures of a pass over reports, by name. */
-export async function countReports(items: AsyncIterable<Item>): Promise<Map<string, number>> {
+async function countReports(items: AsyncIterable<Item>): Promise<Map<string, number>> {
   const counts = new Map([
     ['reports', 0],
     ['reports without an image', 0],
@@ -62,14 +63,23 @@ export async function countReports(items: AsyncIterable<Item>): Promise<Map<stri
   return counts;
 }
 
-/** Sets what was found beside what is expected. */
-export function compareCounts(
-  published: Readonly<Record<string, number>>,
-  found: ReadonlyMap<string, number>,
-): CountComparison[] {
-  return Object.entries(published).map(([what, expected]) => ({
+/** Reads the whole data set, without filters, and sets what was found beside what is expected. */
+export async function compareWithPublished(pass: Pass): Promise<SelfTest> {
+  const { publishedCounts, name } = pass.layout;
+  if (!publishedCounts) {
+    throw invalidArgument('selfTest', 'a data set with published figures', name);
+  }
+  const found = flattenSummary(await summarise(itemsOf(pass, [])));
+  if ('reports' in publishedCounts) {
+    const reports = await countReports(itemsOf({ ...pass, kind: 'reports' }, []));
+    for (const [what, count] of reports) found.set(what, count);
+  }
+  const counts = Object.entries(publishedCounts).map(([what, expected]) => ({
     what,
     expected,
     found: found.get(what) ?? 0,
   }));
+  const problems = pass.log.counts;
+  const isClean = Object.values(problems).every((count) => count === 0);
+  return { ok: isClean && counts.every((each) => each.expected === each.found), counts, problems };
 }

@@ -69,7 +69,7 @@ function strictError({ path, message, kind, line }: DatasetProblem): LatentrayEr
 
 /** Nobody listens: one word, without a path, so that a smaller data set is not a surprise. */
 function warn({ kind }: DatasetProblem): void {
-  const message = `A ${kind} of a data set cannot be used and is left out.`;
+  const message = `Data set: one ${kind} cannot be used and is left out.`;
   const advice = '`problems` counts such cases; `onProblem` hears where each is.';
   process.emitWarning(`${message} ${advice}`, { code: 'LATENTRAY_DATASET' });
 }

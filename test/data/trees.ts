@@ -155,10 +155,12 @@ export function mimicJpgTree(
   t: Test,
   ending = '.csv.gz',
   tables: MimicTables = mimicTables,
+  more = {},
 ): string {
   return writeTree(t, {
     ...mimicTableFiles(tables, ending),
     ...mimicImages('.jpg'),
+    ...more,
   });
 }
 

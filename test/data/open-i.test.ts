@@ -1,8 +1,8 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { Dataset } from '../../src/index.js';
-import { sharedData } from '../support/golden.js';
+import { sharedData, withoutData } from '../support/golden.js';
 import { all, listener, openIReport, openITree, png, texts, written } from './trees.js';
 
 t.test('one record for each image, in the order of the reports’ numbers', async (t) => {
@@ -119,7 +119,7 @@ t.test('the self-test has the published figures', async (t) => {
 
 const real = join(sharedData, 'reports/openi-cc-by-nc-nd');
 
-t.test('300 published reports', { skip: !existsSync(real) && `${real} is not here` }, async (t) => {
+t.test('300 published reports', { skip: withoutData }, async (t) => {
   const dataset = Dataset.openI(real);
   const reports = await all(dataset.reports());
   t.equal(reports.length, readdirSync(real).length);

@@ -1,4 +1,5 @@
-// What MIT-LCP found in MIMIC-CXR's 227,835 reports (mimic-cxr, txt/section_parser.py, MIT licence): the names
+// What MIT-LCP found in MIMIC-CXR's 227,835 reports (mimic-cxr, txt/section_parser.py; MIT licence,
+// © 2019 MIT Laboratory for Computational Physiology): the names
 // that headings go by, and the reports that no rule fits.
 
 /** Headings that occur, and the section that each one is. 'ndication' is an impression there, and so here. */

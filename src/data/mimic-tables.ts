@@ -58,11 +58,16 @@ export async function readSplits(path: string, log: ProblemLog): Promise<Map<str
   for await (const { line, get } of readCsv(path, { required: ['dicom_id', 'split'] }, log)) {
     const split = parseSplit(get('split'));
     if (split === 'train' || split === 'validation' || split === 'test') {
-      splits.set(get('dicom_id').trim(), split);
+      splits.set(ownCopy(get('dicom_id').trim()), split);
     } else {
       const message = `expected train, validate or test as split, found '${get('split')}'`;
       log.add({ kind: 'row', path, line, message });
     }
   }
   return splits;
+}
+
+/** A piece of a longer string keeps all of it in memory, here the whole table. */
+function ownCopy(text: string): string {
+  return Buffer.from(text).toString();
 }

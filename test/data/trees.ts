@@ -10,7 +10,11 @@ type Content = string | Buffer;
 
 /** Writes files below a new folder, and returns it. Names that end in .gz are compressed. */
 export function writeTree(t: Test, files: Readonly<Record<string, Content>>): string {
-  const root = t.testdir();
+  return writeFiles(t.testdir(), files);
+}
+
+/** Writes files below a folder that is there. */
+export function writeFiles(root: string, files: Readonly<Record<string, Content>>): string {
   for (const [name, content] of Object.entries(files)) {
     const path = join(root, name);
     mkdirSync(dirname(path), { recursive: true });
@@ -52,11 +56,14 @@ const chexpertHeader =
   'Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Enlarged Cardiomediastinum,Cardiomegaly,Lung Opacity,Lung Lesion,Edema,Consolidation,Pneumonia,Atelectasis,Pneumothorax,Pleural Effusion,Pleural Other,Fracture,Support Devices';
 
 /** CheXpert's, full or small: four images of three patients in train, one in valid. */
-export function chexpertTree(
-  t: Test,
+export function chexpertTree(t: Test, parent?: string, edit?: (table: string) => string): string {
+  return writeTree(t, chexpertFiles(parent, edit));
+}
+
+export function chexpertFiles(
   parent = 'CheXpert-v1.0-small',
   edit = (table: string) => table,
-): string {
+): Record<string, Content> {
   const train = [
     chexpertHeader,
     `${parent}/train/patient00001/study1/view1_frontal.jpg,Female,68,Frontal,AP,1.0,,,,,,,,,0.0,,,,1.0`,
@@ -68,7 +75,7 @@ export function chexpertTree(
     chexpertHeader,
     `${parent}/valid/patient64541/study1/view1_frontal.jpg,Male,73,Frontal,AP,0.0,1.0,1.0,1.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0`,
   ];
-  return writeTree(t, {
+  return {
     'train.csv': edit(`${train.join('\n')}\n`),
     'valid.csv': `${valid.join('\n')}\n`,
     'train/patient00001/study1/view1_frontal.jpg': jpeg,
@@ -76,7 +83,7 @@ export function chexpertTree(
     'train/patient00002/study2/view2_lateral.jpg': jpeg,
     'train/patient00003/study1/view1_frontal.jpg': jpeg,
     'valid/patient64541/study1/view1_frontal.jpg': jpeg,
-  });
+  };
 }
 
 const nihHeader =
@@ -193,18 +200,21 @@ export const mimicReports = {
 };
 
 /** MIMIC-CXR's folder: DICOM files, reports, the list of records; and its tables in `tables/`. */
-export function mimicDicomTree(t: Test, extension = '.dcm', more = {}): string {
+export function mimicDicomTree(t: Test, extension?: string): string {
+  return writeTree(t, mimicDicomFiles(extension));
+}
+
+export function mimicDicomFiles(extension = '.dcm'): Record<string, Content> {
   const list = Object.entries(mimicStudies).map(([id, study]) => {
     const [, , patient = '', name = ''] = study.split('/');
     return `${patient.slice(1)},${name.slice(1)},${id},${study}/${id}.dcm`;
   });
-  return writeTree(t, {
+  return {
     'cxr-record-list.csv.gz': ['subject_id,study_id,dicom_id,path', ...list, ''].join('\n'),
     ...mimicImages(extension),
     ...mimicReports,
     ...mimicTableFiles(mimicTables, '.csv', 'tables/'),
-    ...more,
-  });
+  };
 }
 
 /** One of Open-i's XML files. */

@@ -113,6 +113,8 @@ async function completeRecord(draft: Draft, pass: Pass): Promise<ReportRecord> {
 function textOf(draft: Draft, report: Report | undefined, pass: Pass): string {
   const { layout, section = layout.section ?? 'conclusion' } = pass;
   if (report) return textOfSection(report, section);
+  // A text that is no report has no sections.
+  if (pass.section !== undefined && section !== 'conclusion') return '';
   if (draft.text !== undefined || draft.report) return draft.text ?? '';
   return layout.describesLabels ? describeLabels(draft) : '';
 }

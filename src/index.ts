@@ -6,6 +6,33 @@ export {
   type TensorDescription,
 } from './checkpoints/inspect.js';
 export type { CustomScheduler } from './custom-scheduler.js';
+export { Dataset } from './data/dataset.js';
+export type {
+  DatasetOptions,
+  FolderOptions,
+  MimicCxrOptions,
+  OpenIOptions,
+} from './data/dataset-options.js';
+export type { RecordFilter, RecordPredicate } from './data/filters.js';
+export type { LabelStyle, UncertainPolicy } from './data/labels.js';
+export type { DatasetProblem, ProblemCounts } from './data/problems.js';
+export type {
+  DatasetImage,
+  DatasetImageOptions,
+  ReportOptions,
+  SeedOptions,
+} from './data/reading-options.js';
+export type {
+  DatasetRecord,
+  FindingBox,
+  Identifiers,
+  Labels,
+  ReportRecord,
+  View,
+} from './data/record.js';
+export { parseReport, type Report } from './data/report-sections.js';
+export type { CountComparison, SelfTest } from './data/self-test.js';
+export type { DatasetSummary, LabelCounts, PartSummary } from './data/summary.js';
 export {
   cudaIsAvailable,
   type DeviceInfo,

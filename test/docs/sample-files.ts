@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { Image } from '../../src/index.js';
+import { chexpertFiles, mimicDicomFiles, writeFiles } from '../data/trees.js';
 import { recipeFolder } from '../support/recipe.js';
 import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
 
 /**
  * A folder with what the documentation speaks of: models/stable-diffusion, controlnet, taesd and bert;
- * radiographs/frontal.png, mask.png and edges.png.
+ * radiographs/frontal.png, mask.png and edges.png; small CheXpert-v1.0-small and mimic-cxr, images and tables.
  */
 export async function sampleFolder(t: Test): Promise<string> {
   const folder = t.testdir({
@@ -17,7 +18,11 @@ export async function sampleFolder(t: Test): Promise<string> {
       bert: t.fixture('symlink', await recipeFolder('recipe-bert')),
     },
     radiographs: {},
+    'CheXpert-v1.0-small': {},
+    'mimic-cxr': {},
   });
+  writeFiles(join(folder, 'CheXpert-v1.0-small'), chexpertFiles());
+  writeFiles(join(folder, 'mimic-cxr'), mimicDicomFiles());
   await ramp(64, 64).save(join(folder, 'radiographs', 'frontal.png'));
   await ramp(64, 64).save(join(folder, 'radiographs', 'mask.png'));
   await ramp(64, 64).save(join(folder, 'radiographs', 'edges.png'));

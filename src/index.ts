@@ -6,6 +6,10 @@ export {
   type TensorDescription,
 } from './checkpoints/inspect.js';
 export type { CustomScheduler } from './custom-scheduler.js';
+export type { DicomImage, DicomValues } from './data/dicom/decode.js';
+export type { DicomDescription, DicomIdentifiers } from './data/dicom/description.js';
+export type { DicomWindow, WindowChoice, WindowFunction } from './data/dicom/grey.js';
+export { type ReadDicomOptions, readDicom } from './data/dicom/read-dicom.js';
 export {
   cudaIsAvailable,
   type DeviceInfo,

@@ -30,7 +30,8 @@ const wasmModules = new Map<string, Promise<WasmModule>>();
 /** Baseline and extended JPEG. The library behind sharp reads 8 bits a sample, ours the 12 bits. */
 export async function decodeJpeg(frame: Buffer, size: CodestreamSize): Promise<Samples> {
   if (size.precision === 12) return decodeExtendedJpeg(frame);
-  if (size.precision !== 8) throw unsupported(`a lossy JPEG of ${size.precision} bits is not read here`);
+  if (size.precision !== 8)
+    throw unsupported(`a lossy JPEG of ${size.precision} bits is not read here`);
   try {
     return (await Image.read(frame)).data;
   } catch (cause) {

@@ -33,9 +33,21 @@ const maxElements = 100_000;
 const maxDepth = 32;
 
 /** Representations whose length has four bytes after two reserved ones. */
-const longVrs = new Set(
-  ['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV'],
-);
+const longVrs = new Set([
+  'OB',
+  'OD',
+  'OF',
+  'OL',
+  'OV',
+  'OW',
+  'SQ',
+  'SV',
+  'UC',
+  'UN',
+  'UR',
+  'UT',
+  'UV',
+]);
 
 /** What stands before a value. */
 interface Header {
@@ -101,7 +113,9 @@ export class ElementReader {
       if (tag !== itemTag) throw damaged(`a sequence holds ${showTag(tag)} where an item is due`);
       const start = this.offset;
       const open = length === undefinedLength;
-      const end = open ? this.#skipElements(this.#encoding, 1) : start + this.#take(length, tag).length;
+      const end = open
+        ? this.#skipElements(this.#encoding, 1)
+        : start + this.#take(length, tag).length;
       items.push(new ElementReader(this.#bytes.subarray(start, end), this.#encoding).readAll());
     }
     return items;
@@ -112,7 +126,8 @@ export class ElementReader {
     for (;;) {
       const { tag, length } = this.#header(this.#encoding);
       if (tag === sequenceEndTag) break;
-      if (tag !== itemTag) throw damaged(`the pixel data holds ${showTag(tag)} where a fragment is due`);
+      if (tag !== itemTag)
+        throw damaged(`the pixel data holds ${showTag(tag)} where a fragment is due`);
       fragments.push(this.#take(length, tag));
     }
     return { vr, value: Buffer.alloc(0), fragments, encoding: this.#encoding };
@@ -143,12 +158,14 @@ export class ElementReader {
   }
 
   #header({ explicit }: Encoding): Header {
-    if (++this.#count > maxElements) throw damaged(`the file has more than ${maxElements} elements`);
+    if (++this.#count > maxElements)
+      throw damaged(`the file has more than ${maxElements} elements`);
     this.#need(8, 'an element');
     const at = this.offset;
     const tag = this.#uint16(at) * 0x10000 + this.#uint16(at + 2);
     this.offset += 8;
-    if (!explicit || tag >>> 16 === 0xfffe) return { tag, vr: undefined, length: this.#uint32(at + 4) };
+    if (!explicit || tag >>> 16 === 0xfffe)
+      return { tag, vr: undefined, length: this.#uint32(at + 4) };
     const vr = this.#bytes.toString('latin1', at + 4, at + 6);
     if (!/^[A-Z]{2}$/.test(vr)) throw damaged(`${showTag(tag)} has no value representation`);
     if (!longVrs.has(vr)) return { tag, vr, length: this.#uint16(at + 6) };
@@ -165,7 +182,8 @@ export class ElementReader {
 
   #need(length: number, what: string): true {
     const left = this.#bytes.length - this.offset;
-    if (length > left) throw damaged(`the file ends within ${what}: expected ${length} bytes, found ${left}`);
+    if (length > left)
+      throw damaged(`the file ends within ${what}: expected ${length} bytes, found ${left}`);
     return true;
   }
 

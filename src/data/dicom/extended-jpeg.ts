@@ -77,7 +77,8 @@ function decodeScan(scan: Scan, segment: Buffer, bits: BitReader): Uint16Array {
   const dc = scan.huffman.get(tables >> 4);
   const ac = scan.huffman.get(0x10 | (tables & 15));
   const quantisation = frame && scan.quantisation.get(frame.quantisation);
-  if (!frame || !dc || !ac || !quantisation) throw damaged('a JPEG lacks a table that its scan uses');
+  if (!frame || !dc || !ac || !quantisation)
+    throw damaged('a JPEG lacks a table that its scan uses');
   const { width, height } = frame;
   const out = new Uint16Array(width * height);
   const columns = Math.ceil(width / 8);

@@ -38,7 +38,8 @@ function readMeta(bytes: Buffer, start: number): { meta: DataSet; end: number } 
 
 /** Data sets begin with a low group: 0008 as a rule. Its first byte tells the order. */
 function guessSyntax(bytes: Buffer, at: number): TransferSyntax {
-  if (bytes.length < at + 8) throw damaged('this is no DICOM file: it ends before its first element');
+  if (bytes.length < at + 8)
+    throw damaged('this is no DICOM file: it ends before its first element');
   const bigEndian = bytes[at] === 0 && bytes[at + 1] !== 0;
   const group = bigEndian ? bytes.readUInt16BE(at) : bytes.readUInt16LE(at);
   if (group !== 0x0008 && group !== 0x0010) {

@@ -1,10 +1,14 @@
-import { type Element, pixelDataTag } from './elements.js';
 import type { DataSet } from './data-set.js';
+import { type Element, pixelDataTag } from './elements.js';
 import { damaged, unsupported } from './errors.js';
 import type { PixelFormat } from './pixel-format.js';
 
 /** The bytes of one frame of encapsulated pixel data (PS3.5 annex A.4). */
-export function encapsulatedFrame(dataSet: DataSet, { frames }: PixelFormat, frame: number): Buffer {
+export function encapsulatedFrame(
+  dataSet: DataSet,
+  { frames }: PixelFormat,
+  frame: number,
+): Buffer {
   const { fragments } = pixelData(dataSet);
   if (!fragments || fragments.length < 2) throw damaged('the pixel data has no fragments');
   const [table, ...parts] = fragments as [Buffer, ...Buffer[]];
@@ -18,7 +22,8 @@ export function nativeFrame(dataSet: DataSet, format: PixelFormat, frame: number
   const { value, vr, fragments, encoding } = pixelData(dataSet);
   if (fragments) throw damaged('the pixel data is in fragments; the transfer syntax has none');
   const { width, height, channels, bitsAllocated, frames, photometric } = format;
-  if (photometric === 'YBR_FULL_422') throw unsupported('uncompressed YBR_FULL_422 is not read here');
+  if (photometric === 'YBR_FULL_422')
+    throw unsupported('uncompressed YBR_FULL_422 is not read here');
   const length = (width * height * channels * bitsAllocated) / 8;
   if (value.length < length * frames) {
     throw damaged(`the pixel data has ${value.length} bytes; expected ${length * frames}`);
@@ -39,7 +44,9 @@ function pixelData(dataSet: DataSet): Element {
 /** The fragments between a frame's offset and the next one's. */
 function partsOfFrame(table: Buffer, parts: Buffer[], frames: number, frame: number): Buffer[] {
   if (table.length !== 4 * frames) {
-    throw unsupported(`${frames} frames lie in ${parts.length} fragments without a table of offsets`);
+    throw unsupported(
+      `${frames} frames lie in ${parts.length} fragments without a table of offsets`,
+    );
   }
   const from = table.readUInt32LE(4 * frame);
   const to = frame + 1 < frames ? table.readUInt32LE(4 * frame + 4) : Number.POSITIVE_INFINITY;
@@ -49,6 +56,7 @@ function partsOfFrame(table: Buffer, parts: Buffer[], frames: number, frame: num
     offset += 8 + part.length;
     return start >= from && start < to;
   });
-  if (found.length === 0) throw damaged(`the table of offsets leads to no fragment of frame ${frame}`);
+  if (found.length === 0)
+    throw damaged(`the table of offsets leads to no fragment of frame ${frame}`);
   return found;
 }

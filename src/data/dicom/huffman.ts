@@ -79,7 +79,8 @@ export class BitReader {
   #fill(): void {
     const byte = this.#bytes[this.#offset];
     const next = this.#bytes[this.#offset + 1];
-    if (byte === undefined || (byte === 0xff && next !== 0)) throw damaged('a JPEG scan ends too early');
+    if (byte === undefined || (byte === 0xff && next !== 0))
+      throw damaged('a JPEG scan ends too early');
     this.#offset += byte === 0xff ? 2 : 1;
     this.#buffer = ((this.#buffer << 8) | byte) & 0xffffff;
     this.#count += 8;

@@ -28,12 +28,16 @@ export function readPixelFormat(dataSet: DataSet, maxPixels: number): PixelForma
   const width = dataSet.integer(0x00280011);
   if (width < 1 || height < 1) throw damaged(`the image has ${width}×${height} pixels`);
   if (width * height > maxPixels) {
-    throw unsupported(`the image has ${width}×${height} pixels; expected at most ${maxPixels} (maxPixels)`);
+    throw unsupported(
+      `the image has ${width}×${height} pixels; expected at most ${maxPixels} (maxPixels)`,
+    );
   }
   const photometric = dataSet.code(0x00280004) ?? 'MONOCHROME2';
   const channels = dataSet.integer(0x00280002, 1);
   if (!(channels === 1 ? greys : channels === 3 ? colours : []).includes(photometric)) {
-    throw unsupported(`the photometric interpretation ${photometric} with ${channels} samples a pixel is not read here`);
+    throw unsupported(
+      `the photometric interpretation ${photometric} with ${channels} samples a pixel is not read here`,
+    );
   }
   const [frames = 1] = dataSet.decimals(0x00280008);
   if (!Number.isInteger(frames) || frames < 1) throw damaged('(0028,0008) is no number of frames');
@@ -58,5 +62,10 @@ function readBits(dataSet: DataSet) {
   if (bitsStored < 1 || bitsStored > highBit + 1 || highBit >= bitsAllocated) {
     throw damaged(`${bitsStored} bits up to bit ${highBit} do not fit into ${bitsAllocated}`);
   }
-  return { bitsAllocated, bitsStored, highBit, signed: dataSet.integer(0x00280103, 0) === 1 } as const;
+  return {
+    bitsAllocated,
+    bitsStored,
+    highBit,
+    signed: dataSet.integer(0x00280103, 0) === 1,
+  } as const;
 }

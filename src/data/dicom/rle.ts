@@ -40,7 +40,8 @@ function unpack(packed: Buffer, out: Buffer, first: number, stride: number): voi
     if (control === 128) continue;
     const literal = control < 128;
     const length = literal ? control + 1 : 257 - control;
-    if (from + (literal ? length : 1) > packed.length) throw damaged('an RLE run ends beyond its segment');
+    if (from + (literal ? length : 1) > packed.length)
+      throw damaged('an RLE run ends beyond its segment');
     for (let i = 0; i < length && to < out.length; ++i, to += stride) {
       out[to] = packed[literal ? from + i : from] as number;
     }

@@ -6,8 +6,8 @@ import {
   type Samples,
 } from './codecs.js';
 import { checkCodestream } from './codestream.js';
-import type { DicomFile } from './file.js';
 import { damaged } from './errors.js';
+import type { DicomFile } from './file.js';
 import { encapsulatedFrame, nativeFrame } from './frames.js';
 import type { PixelFormat } from './pixel-format.js';
 import { decodeRle } from './rle.js';

@@ -1,13 +1,7 @@
 import { unsupported } from './errors.js';
 
 /** How a frame's samples are compressed; `native` is not at all. */
-export type Compression =
-  | 'native'
-  | 'rle'
-  | 'jpeg'
-  | 'jpeg-lossless'
-  | 'jpeg-ls'
-  | 'jpeg-2000';
+export type Compression = 'native' | 'rle' | 'jpeg' | 'jpeg-lossless' | 'jpeg-ls' | 'jpeg-2000';
 
 /** How a data set is written. */
 export interface TransferSyntax {

@@ -5,6 +5,7 @@ import { Image } from '../../image/image.js';
 import type { CodestreamSize } from './codestream.js';
 import { damaged, unsupported } from './errors.js';
 import { decodeExtendedJpeg } from './extended-jpeg.js';
+import { interleave } from './interleave.js';
 
 /** Samples of a frame, the channels of a pixel beside each other. */
 export type Samples = Uint8Array | Uint16Array | Int16Array;
@@ -13,7 +14,9 @@ export type Samples = Uint8Array | Uint16Array | Int16Array;
 interface WasmDecoder {
   getEncodedBuffer(length: number): Uint8Array;
   getDecodedBuffer(): Uint8Array;
-  getFrameInfo(): { bitsPerSample: number; isSigned?: boolean };
+  getFrameInfo(): { bitsPerSample: number; componentCount: number; isSigned?: boolean };
+  /** Of JPEG-LS alone; 0 is one colour after the other. */
+  getInterleaveMode?(): number;
   decode(): void;
   delete(): void;
 }
@@ -89,11 +92,13 @@ function decodeInModule(module: WasmModule, className: string, frame: Buffer): S
   const decoder = new (module[className] as new () => WasmDecoder)();
   decoder.getEncodedBuffer(frame.length).set(frame);
   decoder.decode();
-  const { bitsPerSample, isSigned } = decoder.getFrameInfo();
+  const { bitsPerSample, componentCount, isSigned } = decoder.getFrameInfo();
+  const planar = componentCount === 3 && decoder.getInterleaveMode?.() === 0;
   const bytes = Uint8Array.from(decoder.getDecodedBuffer());
   decoder.delete();
-  if (bitsPerSample <= 8) return bytes;
-  return new (isSigned ? Int16Array : Uint16Array)(bytes.buffer, 0, bytes.length >> 1);
+  const Words = isSigned ? Int16Array : Uint16Array;
+  const samples = bitsPerSample <= 8 ? bytes : new Words(bytes.buffer, 0, bytes.length >> 1);
+  return planar ? interleave(samples) : samples;
 }
 
 /** @throws LatentrayError `ERR_DICOM_CODEC` that names the package to install. */

@@ -9,6 +9,7 @@ import { checkCodestream } from './codestream.js';
 import { damaged } from './errors.js';
 import type { DicomFile } from './file.js';
 import { encapsulatedFrame, nativeFrame } from './frames.js';
+import { interleave } from './interleave.js';
 import type { PixelFormat } from './pixel-format.js';
 import { decodeRle } from './rle.js';
 
@@ -68,11 +69,6 @@ function fromBitFields(
     values[i] = signed ? bits >> unused : bits >>> unused;
   }
   return values;
-}
-
-function interleave(planes: Float32Array): Float32Array {
-  const plane = planes.length / 3;
-  return planes.map((_, i) => planes[(i % 3) * plane + Math.floor(i / 3)] as number);
 }
 
 /** PS3.3 C.7.6.3.1.2, in full range. */

@@ -14,15 +14,16 @@ export interface Frame {
   readonly signed?: boolean;
 }
 
-const quiet = { print() {}, printErr() {} };
+/** Anew each time: a module keeps its state in the object. */
+const quiet = () => ({ print() {}, printErr() {} });
 
 export async function encodeJpeg2000(frame: Frame): Promise<Buffer> {
-  const { J2KEncoder } = await openjpeg(quiet);
+  const { J2KEncoder } = await openjpeg(quiet());
   return encode(new J2KEncoder(), frame, (encoder) => encoder.setDecompositions(1));
 }
 
 export async function encodeJpegLs(frame: Frame, interleaveMode = 0): Promise<Buffer> {
-  const { JpegLSEncoder } = await charls(quiet);
+  const { JpegLSEncoder } = await charls(quiet());
   return encode(new JpegLSEncoder(), frame, (encoder) => {
     encoder.setNearLossless(0);
     encoder.setInterleaveMode(interleaveMode);

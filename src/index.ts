@@ -13,6 +13,10 @@ export type {
   MimicCxrOptions,
   OpenIOptions,
 } from './data/dataset-options.js';
+export type { DicomImage, DicomValues } from './data/dicom/decode.js';
+export type { DicomDescription, DicomIdentifiers } from './data/dicom/description.js';
+export type { DicomWindow, WindowChoice, WindowFunction } from './data/dicom/grey.js';
+export { type ReadDicomOptions, readDicom } from './data/dicom/read-dicom.js';
 export type { RecordFilter, RecordPredicate } from './data/filters.js';
 export type { LabelStyle, UncertainPolicy } from './data/labels.js';
 export type { DatasetProblem, ProblemCounts } from './data/problems.js';

@@ -4,6 +4,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { z } from 'zod';
+import { readDicom } from '../data/dicom/read-dicom.js';
 import { invalidArgument, LatentrayError } from '../errors.js';
 import type { JobOptions } from '../native/addon.js';
 import { checkPath, jobOptions, parseOptions } from '../parse-options.js';
@@ -90,7 +91,8 @@ export class Image implements PixelImage {
 
   /**
    * Reads PNG, JPEG, WebP, TIFF, GIF or AVIF as the pixels are stored: grey stays grey, 16 bits stay 16
-   * bits, no colour profile is applied, and neither is the orientation that a camera noted in EXIF.
+   * bits, no colour profile is applied, and neither is the orientation that a camera noted in EXIF. A file
+   * called .dcm is read by `readDicom` as it is displayed, with 16 bits.
    *
    * @throws LatentrayError `ERR_IMAGE_DECODE` for what is no image, has several pages, or has samples of
    *   other kinds than 8 and 16 bits.
@@ -99,6 +101,10 @@ export class Image implements PixelImage {
     const { signal } = parseOptions(jobOptions, options, 'Image.read');
     signal?.throwIfAborted();
     const { input, name } = open(source);
+    if (/\.dcm$/i.test(name)) {
+      const { pixels, width, height, channels } = await readDicom(name, { signal });
+      return Image.fromPixels(pixels, { width, height, channels, bitDepth: 16 });
+    }
     const image = await decode(input, name);
     signal?.throwIfAborted();
     return image;

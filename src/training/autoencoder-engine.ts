@@ -1,5 +1,5 @@
+import type { Autoencoder } from '../models/autoencoder.js';
 import { modelDigest } from '../pipeline/model-digest.js';
-import type { Pipeline } from '../pipeline/pipeline.js';
 import { AutoencoderTrainer, type AutoencoderTrainerOptions } from './autoencoder-trainer.js';
 import type { TrainingBatch } from './data/training-batch.js';
 import type { TrainingData } from './data/training-data.js';
@@ -9,24 +9,24 @@ import { requestsFrom } from './latent-stream.js';
 import { namedSamples } from './non-finite.js';
 import { trainerSettings } from './trainer-settings.js';
 
-/** @internal Trains a pipeline's autoencoder on the data's pixels. */
+/** @internal Trains an autoencoder on the data's pixels. */
 export class AutoencoderEngine implements Engine {
   readonly digests: Readonly<Record<string, string>>;
   readonly length: number;
   readonly #run: RunContext;
-  readonly #pipeline: Pipeline;
+  readonly #autoencoder: Autoencoder;
   readonly #trainer: AutoencoderTrainer;
   readonly #data: TrainingData;
   #batches: AsyncGenerator<TrainingBatch> | undefined;
 
   private constructor(
-    pipeline: Pipeline,
+    autoencoder: Autoencoder,
     data: TrainingData,
     trainer: AutoencoderTrainer,
     modelOfRun: string,
     run: RunContext,
   ) {
-    this.#pipeline = pipeline;
+    this.#autoencoder = autoencoder;
     this.#data = data;
     this.#trainer = trainer;
     this.#run = run;
@@ -35,16 +35,16 @@ export class AutoencoderEngine implements Engine {
   }
 
   static async open(
-    pipeline: Pipeline,
+    autoencoder: Autoencoder,
     data: TrainingData,
     run: RunContext,
   ): Promise<AutoencoderEngine> {
-    const digest = await modelDigest(pipeline.vae);
-    const trainer = await AutoencoderTrainer.create(pipeline.vae, {
+    const digest = await modelDigest(autoencoder);
+    const trainer = await AutoencoderTrainer.create(autoencoder, {
       ...(run.options.autoencoder as AutoencoderTrainerOptions | undefined),
       ...trainerSettings(run),
     });
-    return new AutoencoderEngine(pipeline, data, trainer, digest, run);
+    return new AutoencoderEngine(autoencoder, data, trainer, digest, run);
   }
 
   start(step: number): void {
@@ -86,7 +86,7 @@ export class AutoencoderEngine implements Engine {
 
   /** An encoder that has changed has latents of another scale: it is measured, and noted in the config. */
   async saveResult(folder: string): Promise<void> {
-    const { vae } = this.#pipeline;
+    const vae = this.#autoencoder;
     if (this.#run.options.autoencoder?.parts !== 'decoder') {
       const { scale } = await measureLatentScale(vae, this.#everyImage());
       await vae.setScalingFactor(scale);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Autoencoder } from '../models/autoencoder.js';
 import { checkedLater } from '../parse-options.js';
 import type { Pipeline } from '../pipeline/pipeline.js';
 import type { TrainingSource } from './data/training-source.js';
@@ -33,6 +34,10 @@ const identity = {
     .array(z.enum(parts))
     .optional()
     .describe('parts that are trained whole, several at once'),
+  fromScratch: z
+    .array(z.enum(['unet', 'textEncoder', 'vae']))
+    .default([])
+    .describe('parts that begin with random weights: only their configs are read'),
   lora: z
     .strictObject({
       rank: positive.default(4),
@@ -192,8 +197,11 @@ export type TrainingMethod = (typeof trainingMethods)[number];
 
 /** What {@link train} takes: a {@link TrainConfig}, and what no file can hold. */
 export interface TrainOptions extends TrainConfig, TrainCallbacks {
-  /** The model, or its folder. A pipeline that is passed in is changed in place; its files are not touched. */
-  readonly pipeline: Pipeline | string;
+  /**
+   * The model, or its folder; for the method `autoencoder` an autoencoder will do. What is passed in is changed in
+   * place; its files are not touched.
+   */
+  readonly pipeline: Pipeline | Autoencoder | string;
   /** Images and texts: a folder with metadata.jsonl, or anything that can be iterated over. */
   readonly dataset: TrainingSource;
   /** The run's folder: checkpoints, metrics and the result. */

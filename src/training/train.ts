@@ -1,9 +1,9 @@
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { invalidArgument, LatentrayError } from '../errors.js';
+import { LatentrayError } from '../errors.js';
 import { makeFolder } from '../models/save-model.js';
 import { parseOptions } from '../parse-options.js';
-import { Pipeline } from '../pipeline/pipeline.js';
+import type { Pipeline } from '../pipeline/pipeline.js';
 import { makeFolderAtomically, removePartial } from './atomic-files.js';
 import { AutoencoderEngine } from './autoencoder-engine.js';
 import { Checkpoints, readCheckpoint } from './checkpoints.js';
@@ -11,6 +11,7 @@ import { openClassImages } from './class-images.js';
 import { openTrainingData } from './data/training-data.js';
 import { DenoiserEngine } from './denoiser-engine.js';
 import type { Engine, RunContext } from './engine.js';
+import { openAutoencoderToTrain, openPipelineToTrain } from './open-models.js';
 import { ProcessGroup, processGroupFromEnvironment } from './process-group.js';
 import { resolveOptions } from './resolve-options.js';
 import { fingerprintOf, readRunFile, requireSameRun, writeRunFile } from './run-file.js';
@@ -57,8 +58,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     };
     try {
       await prepareFolder(run);
-      const pipeline = await openPipeline(options.pipeline, run);
-      const engine = await openEngine(pipeline, data, run);
+      const { engine, pipeline } = await openEngine(options.pipeline, data, run);
       return await runEngine(engine, pipeline, run, options);
     } finally {
       data.close();
@@ -101,24 +101,24 @@ async function prepareFolder({ folder, options, group }: RunContext): Promise<vo
   await group?.barrier();
 }
 
-async function openPipeline(given: Pipeline | string, { signal }: RunContext): Promise<Pipeline> {
-  if (given instanceof Pipeline) return given;
-  if (typeof given === 'string') return Pipeline.load(given, { signal });
-  throw invalidArgument('pipeline', 'a Pipeline or its folder', given);
-}
-
+/** What is driven, and what validation images are made with. */
 async function openEngine(
-  pipeline: Pipeline,
+  given: TrainOptions['pipeline'],
   data: Awaited<ReturnType<typeof openTrainingData>>,
   run: RunContext,
-): Promise<Engine> {
-  if (run.options.method === 'autoencoder') return AutoencoderEngine.open(pipeline, data, run);
-  return DenoiserEngine.open(pipeline, data, await openClassImages(pipeline, run), run);
+): Promise<{ readonly engine: Engine; readonly pipeline: Pipeline | undefined }> {
+  if (run.options.method === 'autoencoder') {
+    const autoencoder = await openAutoencoderToTrain(given, run);
+    return { engine: await AutoencoderEngine.open(autoencoder, data, run), pipeline: undefined };
+  }
+  const pipeline = await openPipelineToTrain(given, run);
+  const images = await openClassImages(pipeline, run);
+  return { engine: await DenoiserEngine.open(pipeline, data, images, run), pipeline };
 }
 
 async function runEngine(
   engine: Engine,
-  pipeline: Pipeline,
+  pipeline: Pipeline | undefined,
   run: RunContext,
   callbacks: TrainOptions,
 ): Promise<TrainResult> {

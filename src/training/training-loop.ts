@@ -17,7 +17,7 @@ interface Finished extends EngineUpdate {
 /** @internal Step by step from a checkpoint to the end. */
 export class TrainingLoop {
   readonly #engine: Engine;
-  readonly #pipeline: Pipeline;
+  readonly #pipeline: Pipeline | undefined;
   readonly #run: RunContext;
   readonly #callbacks: TrainCallbacks;
   readonly #fingerprint: string;
@@ -34,7 +34,7 @@ export class TrainingLoop {
 
   constructor(
     engine: Engine,
-    pipeline: Pipeline,
+    pipeline: Pipeline | undefined,
     run: RunContext,
     callbacks: TrainCallbacks,
     fingerprint: string,
@@ -184,7 +184,7 @@ export class TrainingLoop {
   async #validate(): Promise<void> {
     const { options, group } = this.#run;
     const { validation, ema } = options;
-    if (!validation || this.#step % validation.everySteps !== 0) return;
+    if (!validation || !this.#pipeline || this.#step % validation.everySteps !== 0) return;
     if (this.#logs) {
       if (ema !== false) await this.#engine.useAverage(true);
       try {

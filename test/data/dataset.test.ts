@@ -1,5 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Test } from 'tap';
 import t from 'tap';
 import { Dataset, Image } from '../../src/index.js';
@@ -186,6 +188,21 @@ t.test('several passes at once do not disturb each other', async (t) => {
   const [a, b] = await Promise.all([dataset.summary(), dataset.summary()]);
   t.same(a, b);
   t.same(a.problems, { rows: 0, images: 498, reports: 0 });
+});
+
+t.test('memory does not grow with the number of records', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  const dataset = Dataset.folder(manyRecords(t, 12_000), unchecked);
+  const used: number[] = [];
+  let count = 0;
+  for await (const { id } of dataset) {
+    if (++count % 4_000 !== 0 || id === '') continue;
+    collect();
+    used.push(process.memoryUsage().heapUsed);
+  }
+  const [first = 0, , last = 0] = used;
+  t.ok(last - first < 2 ** 20, `${last - first} bytes more after 12,000 records than after 4,000`);
 });
 
 t.test('a pass can be left, and begun again', async (t) => {

@@ -76,8 +76,8 @@ async function decodeByWasm(frame: Buffer, name: string, className: string): Pro
   try {
     return decodeInModule(module, className, frame);
   } catch (cause) {
-    // What threw may have left its memory in any state.
-    wasmModules.delete(name);
+    // A C++ exception (a number) is the codec's own refusal; anything else leaves its memory in any state.
+    if (typeof cause !== 'number') wasmModules.delete(name);
     throw damaged(`a frame cannot be decoded by ${name}`, cause);
   }
 }
@@ -90,12 +90,19 @@ async function loadWasm(name: string): Promise<WasmModule> {
 
 function decodeInModule(module: WasmModule, className: string, frame: Buffer): Samples {
   const decoder = new (module[className] as new () => WasmDecoder)();
+  try {
+    return decodeBy(decoder, frame);
+  } finally {
+    decoder.delete();
+  }
+}
+
+function decodeBy(decoder: WasmDecoder, frame: Buffer): Samples {
   decoder.getEncodedBuffer(frame.length).set(frame);
   decoder.decode();
   const { bitsPerSample, componentCount, isSigned } = decoder.getFrameInfo();
   const planar = componentCount === 3 && decoder.getInterleaveMode?.() === 0;
   const bytes = Uint8Array.from(decoder.getDecodedBuffer());
-  decoder.delete();
   const Words = isSigned ? Int16Array : Uint16Array;
   const samples = bitsPerSample <= 8 ? bytes : new Words(bytes.buffer, 0, bytes.length >> 1);
   return planar ? interleave(samples) : samples;

@@ -14,6 +14,8 @@ import {
 export interface CheckpointFacts {
   /** How many steps are done. */
   readonly step: number;
+  /** Of the last of them. */
+  readonly loss: number;
   /** How long they took, over all starts. */
   readonly seconds: number;
   /** Of the options and the data: a run goes on only as what it was. */
@@ -29,6 +31,7 @@ export interface Checkpoint extends CheckpointFacts {
 
 const facts = z.object({
   step: z.int().min(0),
+  loss: z.number(),
   seconds: z.number().min(0),
   fingerprint: z.string(),
 });

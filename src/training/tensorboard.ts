@@ -22,8 +22,11 @@ export class TensorBoardLog {
     this.#file = file;
   }
 
-  /** A new file in the folder: TensorBoard reads all of a folder's files as one run. */
-  static async open(folder: string): Promise<TensorBoardLog> {
+  /**
+   * A new file in the folder: TensorBoard reads all of a folder's files as one run, and forgets what they say of
+   * steps after `step`, which a killed process had made and which come again.
+   */
+  static async open(folder: string, step: number): Promise<TensorBoardLog> {
     const seconds = Math.floor(Date.now() / 1000);
     const name = `events.out.tfevents.${seconds}.latentray.${process.pid}`;
     const path = join(folder, name);
@@ -31,6 +34,7 @@ export class TensorBoardLog {
       await mkdir(folder, { recursive: true });
       const log = new TensorBoardLog(path, await open(path, 'a'));
       await log.#write(event(0, bytesField(3, Buffer.from('brain.Event:2'))));
+      if (step > 0) await log.#write(event(step + 1, bytesField(7, integerField(1, sessionStart))));
       return log;
     } catch (error) {
       throw writeError(path, error);
@@ -67,6 +71,9 @@ export class TensorBoardLog {
     }
   }
 }
+
+/** SessionLog.START: what comes from its step on is not valid any more. */
+const sessionStart = 1;
 
 /** Length, its checksum, the content, its checksum. */
 function record(content: Buffer): Buffer {

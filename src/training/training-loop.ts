@@ -28,6 +28,8 @@ export class TrainingLoop {
   /** Steps that are done. */
   #step = 0;
   #startStep = 0;
+  /** Of the last step. */
+  #loss = Number.NaN;
   #saved = -1;
   #secondsBefore = 0;
   #startedAt = 0;
@@ -53,6 +55,7 @@ export class TrainingLoop {
     this.#step = checkpoint?.step ?? 0;
     this.#startStep = this.#step;
     this.#saved = this.#step;
+    this.#loss = checkpoint?.loss ?? Number.NaN;
     this.#secondsBefore = checkpoint?.seconds ?? 0;
     this.#startedAt = performance.now();
     await this.#openLogs();
@@ -67,18 +70,17 @@ export class TrainingLoop {
   async #toTheEnd(): Promise<number> {
     const { maxTrainSteps, checkpointingSteps } = this.#run.options;
     this.#engine.start(this.#step);
-    let loss = Number.NaN;
     while (this.#step < maxTrainSteps) {
       const finished = await this.#nextStep();
       if (!finished) return this.#stop();
       this.#step += 1;
-      loss = finished.loss;
+      this.#loss = finished.loss;
       await this.#report(finished);
       if (this.#step % checkpointingSteps === 0) await this.#checkpoint();
       await this.#validate();
     }
     await this.#checkpoint();
-    return loss;
+    return this.#loss;
   }
 
   /** Undefined where the run is to stop. */
@@ -127,7 +129,7 @@ export class TrainingLoop {
     const { folder } = this.#run;
     this.#logs = {
       metrics: await MetricsLog.open(join(folder, 'metrics.jsonl'), this.#step),
-      board: await TensorBoardLog.open(join(folder, 'tensorboard')),
+      board: await TensorBoardLog.open(join(folder, 'tensorboard'), this.#step),
     };
   }
 
@@ -171,7 +173,12 @@ export class TrainingLoop {
       await this.#logs?.metrics.flush();
       this.#run.onProgress({ phase: 'checkpoint', done: this.#step, total: options.maxTrainSteps });
       const seconds = this.#secondsBefore + (performance.now() - this.#startedAt) / 1000;
-      const facts = { step: this.#step, seconds, fingerprint: this.#fingerprint };
+      const facts = {
+        step: this.#step,
+        loss: this.#loss,
+        seconds,
+        fingerprint: this.#fingerprint,
+      };
       await this.#checkpoints.write(facts, options.checkpointsTotalLimit, (path) =>
         this.#engine.saveState(path),
       );

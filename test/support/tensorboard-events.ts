@@ -3,6 +3,8 @@ export interface ReadEvent {
   readonly wallTime: number;
   readonly step: number;
   readonly fileVersion: string | undefined;
+  /** SessionLog's; 1 is START. */
+  readonly sessionStatus: number | undefined;
   readonly values: {
     readonly tag: string;
     readonly scalar?: number;
@@ -34,6 +36,9 @@ function readEvent(content: Buffer): ReadEvent {
     wallTime: asBytes(fields.get(1)?.[0]).readDoubleLE(),
     step: asNumber(fields.get(2)?.[0]),
     fileVersion: fields.has(3) ? asBytes(fields.get(3)?.[0]).toString() : undefined,
+    sessionStatus: fields.has(7)
+      ? asNumber(readFields(asBytes(fields.get(7)?.[0])).get(1)?.[0])
+      : undefined,
     values: (fields.get(5) ?? []).flatMap((summary) =>
       (readFields(asBytes(summary)).get(1) ?? []).map((value) => readValue(asBytes(value))),
     ),

@@ -10,7 +10,7 @@ import { Checkpoints, readCheckpoint } from '../../src/training/checkpoints.js';
 import { MetricsLog } from '../../src/training/metrics-log.js';
 
 const saveState = (path: string) => writeFile(path, 'weights');
-const facts = (step: number) => ({ step, seconds: 1.5, fingerprint: 'of the run' });
+const facts = (step: number) => ({ step, loss: 0.25, seconds: 1.5, fingerprint: 'of the run' });
 
 t.test('a file is replaced whole', async (t) => {
   const folder = t.testdir({ 'run.json': 'old' });

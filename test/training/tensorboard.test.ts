@@ -12,7 +12,7 @@ async function logFile(folder: string): Promise<Buffer> {
 
 async function written(t: Test, write: (log: TensorBoardLog) => Promise<void>) {
   const folder = join(t.testdir(), 'tensorboard');
-  const log = await TensorBoardLog.open(folder);
+  const log = await TensorBoardLog.open(folder, 0);
   await write(log);
   await log.close();
   return readEvents(await logFile(folder));
@@ -27,7 +27,7 @@ t.test("the reader's checksum is CRC-32C", async (t) => {
 
 t.test('a file begins with its version and its name says what it is', async (t) => {
   const folder = join(t.testdir(), 'deep', 'tensorboard');
-  await (await TensorBoardLog.open(folder)).close();
+  await (await TensorBoardLog.open(folder, 0)).close();
   const [name = ''] = await readdir(folder);
   t.match(name, /^events\.out\.tfevents\.\d+\./);
   t.match(readEvents(await logFile(folder)), [{ fileVersion: 'brain.Event:2', values: [] }]);
@@ -47,6 +47,13 @@ t.test('scalars of a step are there, as float32', async (t) => {
   ]);
   t.equal(second?.step, 300);
   t.ok(Number.isNaN(second?.values[0]?.scalar));
+});
+
+t.test('a run that goes on tells TensorBoard from which step', async (t) => {
+  const folder = join(t.testdir(), 'tensorboard');
+  await (await TensorBoardLog.open(folder, 7)).close();
+  const [, event] = readEvents(await logFile(folder));
+  t.match(event, { step: 8, sessionStatus: 1, values: [] });
 });
 
 t.test('steps beyond 32 bits are kept', async (t) => {
@@ -71,7 +78,7 @@ t.test('an image is a PNG with its size', async (t) => {
 
 t.test('every byte of a record is under a checksum', async (t) => {
   const folder = join(t.testdir(), 'tensorboard');
-  const log = await TensorBoardLog.open(folder);
+  const log = await TensorBoardLog.open(folder, 0);
   await log.scalars(1, { loss: 0.5 });
   await log.close();
   const bytes = await logFile(folder);
@@ -85,7 +92,7 @@ t.test('every byte of a record is under a checksum', async (t) => {
 t.test('a folder that cannot be made is ERR_WRITE with its path', async (t) => {
   const folder = t.testdir();
   await writeFile(join(folder, 'file'), '');
-  await t.rejects(TensorBoardLog.open(join(folder, 'file', 'tensorboard')), {
+  await t.rejects(TensorBoardLog.open(join(folder, 'file', 'tensorboard'), 0), {
     code: 'ERR_WRITE',
     path: /file\/tensorboard/,
   });

@@ -1,7 +1,8 @@
-import { chmod, readdir } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { LatentrayError, type TrainOptions, train } from '../../src/index.js';
+import { LatentrayError, Pipeline, type TrainOptions, train } from '../../src/index.js';
 import { eightRadiographs } from '../support/radiographs.js';
 import { freePort } from '../support/ranks.js';
 import { loadTinyPipeline, tinyPipelineFolder } from '../support/tiny-pipeline.js';
@@ -70,7 +71,7 @@ t.test('a full disk is ERR_WRITE; the folder is whole, and the run goes on', asy
   const run = config('full', { checkpointingSteps: 2 });
   t.match(await runTraining({ ...run, maxTrainSteps: 2 }), { code: 0 });
   const resumed = { ...run, resume: 'latest' };
-  const full = await runTraining(resumed, { fileLimit: 128 });
+  const full = await runTraining(resumed, { fileLimit: 32 });
   t.match(full, { code: 1, stdout: '', stderr: /^ERR_WRITE: .*step-00000004.*\n$/m });
   t.same((await readRunFolder(run.output)).steps, [2]);
   t.same(await readdir(join(run.output, 'checkpoints')), ['step-00000002'], 'nothing half written');
@@ -89,32 +90,33 @@ async function asNobody<Result>(work: () => Promise<Result>): Promise<Result> {
   }
 }
 
-t.test(
-  'a folder that may not be written to is ERR_WRITE before anything is computed',
-  async (t) => {
-    using model = await loadTinyPipeline();
-    const output = join(folder, 'read-only');
-    const options: TrainOptions = {
-      ...config('read-only'),
-      pipeline: model,
-      dataset: await eightRadiographs(),
-      onStep: () => t.fail('a step was made'),
-    };
-    await t.rejects(train({ ...options, output: join(pipeline, 'model_index.json', 'run') }), {
-      code: 'ERR_WRITE',
-      path: /model_index\.json/,
-    });
-    const run = config('read-only', { maxTrainSteps: 1 });
-    t.match(await runTraining(run), { code: 0 });
-    await chmod(output, 0o555);
-    t.teardown(() => chmod(output, 0o755));
-    await t.rejects(
-      asNobody(() => train({ ...options, maxTrainSteps: 2, resume: 'latest' })),
-      { code: 'ERR_WRITE', path: new RegExp(output) },
-    );
-    t.same((await readRunFolder(output)).steps, [1]);
-  },
-);
+t.test('a folder that may not be written to is ERR_WRITE before a step is made', async (t) => {
+  const open = await mkdtemp(join(tmpdir(), 'latentray-read-only-'));
+  t.teardown(() => rm(open, { recursive: true }));
+  await chmod(open, 0o755); // also for nobody
+  const model = join(open, 'model');
+  await cp(pipeline, model, { recursive: true });
+  const output = join(open, 'run');
+  const data = await radiographFolder(join(open, 'data'));
+  const run = config('read-only', { pipeline: model, dataset: data, output });
+  t.match(await runTraining({ ...run, maxTrainSteps: 1 }), { code: 0 });
+  await chmod(output, 0o555);
+  using loaded = await Pipeline.load(model);
+  const options: TrainOptions = {
+    ...{ ...run, pipeline: loaded },
+    onStep: () => t.fail('a step was made'),
+  };
+  await t.rejects(
+    asNobody(() => train({ ...options, resume: 'latest' })),
+    { code: 'ERR_WRITE', path: new RegExp(output) },
+  );
+  await t.rejects(
+    asNobody(() => train({ ...options, output: join(output, 'another') })),
+    { code: 'ERR_WRITE', path: /another/ },
+  );
+  await chmod(output, 0o755);
+  t.same((await readRunFolder(output)).steps, [1]);
+});
 
 t.test(
   'an aborted run rejects with the reason after a checkpoint; resumed it is the same',

@@ -62,11 +62,13 @@ async function runTraining({ config, json, ...flags }: TrainFlags): Promise<void
   }
 }
 
+/** A folder alone is opened by `train`, which knows what of it begins from scratch. */
 async function openPipeline(
   source: PipelineSource,
   device: string | undefined,
   signal: AbortSignal,
-): Promise<Pipeline> {
+): Promise<Pipeline | string> {
+  if (typeof source === 'string' && device === undefined) return source;
   const { path, ...options } = typeof source === 'string' ? { path: source } : source;
   return Pipeline.load(path, {
     ...options,

@@ -43,7 +43,9 @@ export async function startTraining(
   const file = `${config.output}.json`;
   await writeFile(file, JSON.stringify(config));
   const command = [process.execPath, program, 'train', '--config', file];
-  const limited = ['bash', '-c', `ulimit -f ${fileLimit}; exec "$@"`, 'bash', ...command];
+  // Without the trap, the system would end the process instead of failing its write.
+  const script = `trap '' XFSZ; ulimit -f ${fileLimit}; exec "$@"`;
+  const limited = ['bash', '-c', script, 'bash', ...command];
   const [name = '', ...args] = fileLimit === undefined ? command : limited;
   const child = spawn(name, args, {
     env: { LATENTRAY_THREADS: '1', ...process.env, ...env },

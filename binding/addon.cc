@@ -5,6 +5,7 @@
 #include "autoencoder_trainer.h"
 #include "controlnet.h"
 #include "core/build_info.h"
+#include "denoiser_trainer.h"
 #include "denoising_loop.h"
 #include "devices.h"
 #include "environment.h"
@@ -65,6 +66,7 @@ Napi::Object initialize_module(Napi::Env env, Napi::Object exports) {
   export_metrics(env, exports);
   ProcessGroupObject::export_functions(env, exports);
   AutoencoderTrainerObject::export_functions(env, exports);
+  DenoiserTrainerObject::export_functions(env, exports);
   return exports;
 }
 

@@ -17,7 +17,8 @@ namespace latentray::binding {
 
 // Derived supplies kName (the class's name in messages), define(env) (its class) and
 // bytes_of(payload); for a model that grows after it was loaded module_of(payload), which says
-// whose growth it is (Environment::model_grew).
+// whose growth it is (Environment::model_grew); retire(env, payload) where letting go of it is
+// work.
 template <class Derived, class Payload>
 class Object : public Napi::ObjectWrap<Derived> {
  public:
@@ -83,6 +84,9 @@ class Object : public Napi::ObjectWrap<Derived> {
     if (!payload_) return;
     if constexpr (requires { Derived::module_of(*payload_); }) {
       Environment::of(env).model_released(env, Derived::module_of(*payload_));
+    }
+    if constexpr (requires { Derived::retire(env, std::move(*payload_)); }) {
+      Derived::retire(env, std::move(*payload_));
     }
     payload_.reset();
     Environment::of(env).adjust_memory(env, -bytes_, -Derived::kCounted);

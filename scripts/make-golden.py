@@ -1,6 +1,6 @@
 """Makes the reference cases of test/golden that diffusers and transformers compute.
 
-    pip install torch diffusers "transformers>=5"
+    pip install torch diffusers peft "transformers>=5"
     python3 scripts/make-golden.py
 
 The models are small, and their weights are not stored: they follow from the parameters' names and shapes
@@ -20,6 +20,8 @@ import diffusers
 import PIL.Image
 import torch
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker, cosine_distance
+from diffusers.training_utils import EMAModel, compute_snr
+from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import save
 from transformers import (
     BertConfig,
@@ -824,6 +826,123 @@ def autoencoder_training_case(path):
     write_case(path, tensors, settings=AUTOENCODER_TRAINING, losses=results, discriminator_channels=DISCRIMINATOR_CHANNELS)
 
 
+# By what is trained; `snrGamma` weighs losses, `rank` and `alpha` are of LoRA.
+DENOISER_TRAINING = {
+    "unet": dict(family="recipe-sd1", learningRate=1e-3),
+    "velocity": dict(family="recipe-sd2", learningRate=1e-3, snrGamma=5.0),
+    "text_encoder": dict(family="recipe-sd1", learningRate=1e-3),
+    "token": dict(family="recipe-sd1", learningRate=5e-3, id=320),
+    "lora": dict(family="recipe-sd1", learningRate=1e-2, rank=2, alpha=3, targets=["to_q", "to_v", "to_out.0"]),
+}
+# Of the weights that are trained, those that are kept.
+DENOISER_KEPT = [
+    "conv_in.weight",
+    "conv_norm_out.weight",
+    "time_embedding.linear_1.bias",
+    "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight",
+    "encoder.layers.0.self_attn.q_proj.weight",
+    "final_layer_norm.bias",
+]
+ADAMW = dict(betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2)
+
+
+def denoiser_loss(unet, text_encoder, scheduler, batch, gamma):
+    """train_text_to_image.py of diffusers."""
+    noisy = scheduler.add_noise(batch["latents"], batch["noise"], batch["timesteps"])
+    states = text_encoder(batch["input_ids"]).last_hidden_state
+    target = batch["noise"]
+    if scheduler.config.prediction_type == "v_prediction":
+        target = scheduler.get_velocity(batch["latents"], batch["noise"], batch["timesteps"])
+    losses = ((unet(noisy, batch["timesteps"], states).sample - target) ** 2).mean([1, 2, 3])
+    if gamma is None:
+        return losses.mean()
+    snr = compute_snr(scheduler, batch["timesteps"])
+    divisor = snr + 1 if scheduler.config.prediction_type == "v_prediction" else snr
+    return (losses * snr.clamp(max=gamma) / divisor).mean()
+
+
+def denoiser_parameters(name, settings, unet, text_encoder):
+    """What is trained, by the name that it has in the case."""
+    for model in (unet, text_encoder):
+        model.requires_grad_(False)
+    if name == "lora":
+        lora = LoraConfig(
+            r=settings["rank"],
+            lora_alpha=settings["alpha"],
+            target_modules=settings["targets"],
+            init_lora_weights="gaussian",
+        )
+        unet.add_adapter(lora)
+        factors = {
+            key: randn(value.shape, 80_100 + n) / settings["rank"] if "lora_A" in key else torch.zeros_like(value)
+            for n, (key, value) in enumerate(sorted(get_peft_model_state_dict(unet).items()))
+        }
+        set_peft_model_state_dict(unet, factors)
+        return {key.replace(".default", ""): value for key, value in unet.named_parameters() if "lora_" in key}
+    if name == "token":
+        return {"table": text_encoder.get_input_embeddings().weight}
+    return dict((text_encoder if name == "text_encoder" else unet).named_parameters())
+
+
+def denoiser_training(name, settings, batch):
+    family = FAMILIES[settings["family"]]
+    unet = diffusers.UNet2DConditionModel(**family["unet"])
+    text_encoder = CLIPTextModel(CLIPTextConfig(**family["text"]))
+    apply_recipe(text_encoder, family["seed"], "text_model.")
+    apply_recipe(unet, family["seed"] + 10_000)
+    scheduler = diffusers.DDPMScheduler.from_config(family["scheduler"].config)
+    trained = denoiser_parameters(name, settings, unet, text_encoder)
+    tensors = {f"{name}.begin.{key}": value.detach().clone() for key, value in trained.items() if "lora_A" in key}
+    for value in trained.values():
+        value.requires_grad_(True)
+    optimizer = torch.optim.AdamW(trained.values(), lr=settings["learningRate"], **ADAMW)
+    average = EMAModel(trained.values(), decay=0.9)
+    steps = []
+    for step in range(2):
+        loss = denoiser_loss(unet, text_encoder, scheduler, batch, settings.get("snrGamma"))
+        loss.backward()
+        kept = {key: value for key, value in trained.items() if key in DENOISER_KEPT}
+        if step == 0:
+            tensors |= {f"{name}.gradient.{key}": value.grad.clone() for key, value in kept.items()}
+        if name == "token":
+            before = trained["table"].detach().clone()
+            others = torch.arange(len(before)) != settings["id"]
+            trained["table"].grad[others] = 0
+        norm = torch.nn.utils.clip_grad_norm_(trained.values(), 1.0)
+        optimizer.step()
+        if name == "token":
+            trained["table"].data[others] = before[others]
+        optimizer.zero_grad()
+        average.step(trained.values())
+        steps.append({"loss": loss.item(), "gradientNorm": norm.item()})
+    kept = trained if name == "lora" else {key: value for key, value in trained.items() if key in DENOISER_KEPT}
+    if name == "token":
+        kept = {"row": trained["table"][settings["id"]]}
+    tensors |= {f"{name}.after.{key}": value.detach().clone() for key, value in kept.items()}
+    averages = dict(zip(trained, average.shadow_params))
+    tensors |= {f"{name}.average.{key}": averages[key] for key in DENOISER_KEPT if key in averages}
+    return tensors, steps
+
+
+@torch.enable_grad()
+def denoiser_training_case(path):
+    """Two AdamW steps on one batch, with a norm limit of 1 and an average."""
+    input_ids = torch.randint(1, 40_000, [2, 12], generator=generator(80_000))
+    input_ids[:, 0], input_ids[:, -1], input_ids[0, 5] = 49406, 49407, 320
+    batch = {
+        "latents": randn([2, 4, 8, 8], 80_001),
+        "noise": randn([2, 4, 8, 8], 80_002),
+        "timesteps": torch.tensor([41, 650]),
+        "input_ids": input_ids,
+    }
+    tensors, losses = dict(batch), {}
+    for name, settings in DENOISER_TRAINING.items():
+        kept, losses[name] = denoiser_training(name, settings, batch)
+        tensors |= kept
+    tensors = {key: value.detach().contiguous() for key, value in tensors.items()}
+    write_case(path, tensors, settings=DENOISER_TRAINING, steps=losses)
+
+
 def broken_files(folder):
     folder.mkdir(parents=True, exist_ok=True)
     whole = save({"bias": torch.zeros(4), "weight": torch.ones(4, 4)})
@@ -898,6 +1017,7 @@ def main():
     projection_case(out / "text_projection.safetensors")
     noise_case(out / "noise.safetensors")
     autoencoder_training_case(out / "autoencoder_training.safetensors")
+    denoiser_training_case(out / "denoiser_training.safetensors")
     broken_files(out / "formats")
     pytorch_files(out / "formats")
 

@@ -7,6 +7,7 @@
 #include "core/cancellation.h"
 #include "models/positive_integer.h"
 #include "models/text_attention.h"
+#include "nn/gradient_checkpointing.h"
 
 namespace latentray {
 
@@ -205,7 +206,10 @@ TextEncoding BertModelImpl::forward(const TextInputs& inputs) {
   for (auto& layer : encoder_->layer) {
     cancellation_point();
     if (inputs.output_hidden_states) encoding.hidden_states.push_back(hidden);
-    hidden = layer(hidden, mask);
+    hidden = nn::run_block(gradient_checkpointing(), {hidden},
+                           [layer = layer.ptr(), mask](const std::vector<Tensor>& states) {
+                             return layer->forward(states[0], mask);
+                           });
   }
   if (inputs.output_hidden_states) encoding.hidden_states.push_back(hidden);
 

@@ -5,6 +5,7 @@
 #include "core/cancellation.h"
 #include "models/positive_integer.h"
 #include "models/text_attention.h"
+#include "nn/gradient_checkpointing.h"
 
 namespace latentray {
 
@@ -121,7 +122,10 @@ TextEncoding CLIPTextModelImpl::forward(const TextInputs& inputs) {
   for (auto& layer : text_model_->encoder->layers) {
     cancellation_point();
     if (inputs.output_hidden_states) encoding.hidden_states.push_back(hidden);
-    hidden = layer(hidden, mask);
+    hidden = nn::run_block(gradient_checkpointing(), {hidden},
+                           [layer = layer.ptr(), mask](const std::vector<Tensor>& states) {
+                             return layer->forward(states[0], mask);
+                           });
   }
   if (inputs.output_hidden_states) encoding.hidden_states.push_back(hidden);
 

@@ -1,10 +1,12 @@
 #include "models/lora.h"
 
 #include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
 #include <functional>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "core/error.h"
@@ -42,11 +44,6 @@ bool is_fused(torch::nn::Module& model) {
   bool fused = false;
   for_each_target(model, [&](const Target& target) { fused |= target.stack->is_fused(); });
   return fused;
-}
-
-void refuse_fused(torch::nn::Module& model) {
-  LATENTRAY_CHECK(!is_fused(model), "ERR_INVALID_ARG",
-                  "LoRA: expected adapters beside the weights, found them fused. Unfuse first");
 }
 
 void refuse_known_name(torch::nn::Module& model, const std::string& name) {
@@ -125,19 +122,80 @@ nn::LowRank low_rank_for(const at::Tensor& weight, const std::string& name,
   return entry;
 }
 
+bool is_target(const std::string& module, const std::string& target) {
+  return module == target || module.ends_with("." + target);
+}
+
+// The layers that a target names, in the model's order.
+std::vector<std::pair<std::string, Target>> layers_named(torch::nn::Module& model,
+                                                         const std::vector<std::string>& targets) {
+  std::vector<std::pair<std::string, Target>> layers;
+  std::set<std::string> missing(targets.begin(), targets.end());
+  for (const auto& item : model.named_modules("", /*include_self=*/false)) {
+    const auto layer = target_of(*item.value());
+    if (!layer) continue;
+    bool named = false;
+    for (const auto& target : targets) {
+      if (!is_target(item.key(), target)) continue;
+      named = true;
+      missing.erase(target);
+    }
+    if (named) layers.emplace_back(item.key(), *layer);
+  }
+  LATENTRAY_CHECK(missing.empty(), "ERR_INVALID_ARG", "LoRA: the model has no layer '",
+                  *missing.begin(),
+                  "'. Name linear layers or convolutions by the end of their names");
+  return layers;
+}
+
+// Matrices [rank, in, …] and [out, rank, …] for a weight [out, in, …].
+nn::LowRank new_low_rank(const at::Tensor& weight, const std::string& name, const NewLora& lora,
+                         const at::Generator& generator) {
+  auto down_shape = weight.sizes().vec();
+  down_shape[0] = lora.rank;
+  std::vector<int64_t> up_shape(weight.dim(), 1);
+  up_shape[0] = weight.size(0);
+  up_shape[1] = lora.rank;
+  const auto rank = static_cast<double>(lora.rank);
+  const auto down = at::normal(0.0, 1.0 / rank, down_shape, generator, at::kFloat);
+  return {name, down.to(weight.device()).requires_grad_(),
+          at::zeros(up_shape, weight.options().dtype(at::kFloat)).requires_grad_(),
+          lora.alpha / rank, 1};
+}
+
+bool is_trained(const Target& target) {
+  const auto& entries = target.stack->entries();
+  return target.weight->requires_grad() ||
+         std::any_of(entries.begin(), entries.end(),
+                     [](const nn::LowRank& entry) { return entry.is_trained(); });
+}
+
 }  // namespace
+
+void require_unfused(torch::nn::Module& model) {
+  LATENTRAY_CHECK(!is_fused(model), "ERR_INVALID_ARG",
+                  "LoRA: expected adapters beside the weights, found them fused. Unfuse first");
+}
 
 int64_t add_lora(torch::nn::Module& model, const std::string& name,
                  const std::map<std::string, LoraLayer>& layers) {
-  refuse_fused(model);
+  require_unfused(model);
   refuse_known_name(model, name);
   const auto targets = targets_of(model);
   std::vector<std::pair<Target, nn::LowRank>> additions;
+  std::map<const nn::LowRankStack*, std::string> keys;
   for (const auto& [module, layer] : layers) {
     const auto target = targets.find(module);
     if (target == targets.end()) {
       throw Error("ERR_WEIGHTS_UNEXPECTED_KEY",
                   "LoRA: the model has no layer for '" + layer.key + "'. Is it for this model?",
+                  {{"key", layer.key}});
+    }
+    const auto [first, is_new] = keys.emplace(target->second.stack, layer.key);
+    if (!is_new) {
+      throw Error("ERR_WEIGHTS_UNEXPECTED_KEY",
+                  "LoRA: '" + layer.key + "' names the layer of '" + first->second +
+                      "' again. Expected one of them",
                   {{"key", layer.key}});
     }
     additions.emplace_back(target->second, low_rank_for(*target->second.weight, name, layer));
@@ -146,10 +204,25 @@ int64_t add_lora(torch::nn::Module& model, const std::string& name,
   return static_cast<int64_t>(additions.size());
 }
 
+std::map<std::string, LoraLayer> add_trained_lora(torch::nn::Module& model, const std::string& name,
+                                                  const NewLora& lora, uint64_t seed) {
+  require_unfused(model);
+  refuse_known_name(model, name);
+  const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  std::map<std::string, LoraLayer> added;
+  for (auto& [module, target] : layers_named(model, lora.targets)) {
+    auto entry = new_low_rank(*target.weight, name, lora, generator);
+    added[module] = {entry.down, entry.up, lora.alpha, module};
+    target.stack->push(std::move(entry));
+  }
+  return added;
+}
+
 void set_lora_scales(torch::nn::Module& model, const std::map<std::string, double>& scales) {
-  refuse_fused(model);
+  require_unfused(model);
   for_each_target(model, [&](const Target& target) {
     for (nn::LowRank& entry : target.stack->entries()) {
+      if (entry.is_trained()) continue;
       const auto scale = scales.find(entry.name);
       entry.scale = scale == scales.end() ? 0 : scale->second;
     }
@@ -157,11 +230,16 @@ void set_lora_scales(torch::nn::Module& model, const std::map<std::string, doubl
 }
 
 void remove_lora(torch::nn::Module& model, const std::string& name) {
-  refuse_fused(model);
+  require_unfused(model);
   for_each_target(model, [&](const Target& target) { target.stack->remove(name); });
 }
 
 void fuse_lora(torch::nn::Module& model) {
+  for_each_target(model, [](const Target& target) {
+    LATENTRAY_CHECK(
+        !is_trained(target), "ERR_INVALID_ARG",
+        "LoRA: expected a model that is not being trained. Dispose of the trainer first");
+  });
   for_each_target(model, [](const Target& target) { target.stack->fuse(*target.weight); });
 }
 

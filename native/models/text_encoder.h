@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/config.h"
@@ -57,17 +58,30 @@ class TextEncoder : public torch::nn::Module {
   // The checkpoint's token embeddings with `rows` [K, C] at `ids` (textual inversion): an id beyond
   // the vocabulary makes the table longer, with zeros in between. Each call starts from the
   // checkpoint's table; no ids bring it back. ERR_SHAPE or ERR_NON_FINITE for rows that do not fit.
+  // ERR_INVALID_ARG while a trainer changes the table.
   void set_added_embeddings(const std::vector<int64_t>& ids, const at::Tensor& rows);
+  bool has_added_embeddings() const { return published_embeddings_.defined(); }
 
   // What the longer table takes beside the checkpoint's, which is kept.
   int64_t added_embedding_bytes();
 
+  // Whether layers are computed again in the backward pass, in place of keeping what they computed.
+  // Nothing changes where no gradients are recorded.
+  void set_gradient_checkpointing(bool active) { gradient_checkpointing_ = active; }
+
+ protected:
+  bool gradient_checkpointing() const { return gradient_checkpointing_; }
+
  private:
+  bool gradient_checkpointing_ = false;
   at::Tensor published_embeddings_;  // undefined while nothing is added
 };
 
 // The mean over the tokens whose mask is not 0, special ones included: [N, L, C], [N, L] → [N, C].
 at::Tensor mean_pool(const at::Tensor& hidden, const at::Tensor& attention_mask);
+
+// The config's "model_type": 'clip_text_model', 'bert', 'cxr-bert' or 'roberta'.
+std::string text_encoder_type(const Config& config);
 
 // The encoder that `config` ("model_type") describes, with the weights of `state`. Parts that some
 // checkpoints of an architecture have and others lack (pooler, projection) follow from the keys.

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "nn/gradient_checkpointing.h"
+
 namespace latentray {
 
 namespace {
@@ -9,6 +11,23 @@ namespace {
 nn::ResnetBlock2D resnet(const UNetLevelOptions& options, int64_t in_channels) {
   return nn::ResnetBlock2D(in_channels, options.channels, options.temb_channels,
                            options.norm_num_groups, options.norm_eps, options.output_scale_factor);
+}
+
+// The units that gradient checkpointing computes again.
+Tensor run_unit(const nn::ResnetBlock2D& resnet, const Tensor& x, const UNetContext& context) {
+  return nn::run_block(context.gradient_checkpointing, {x, context.temb},
+                       [resnet = resnet.ptr()](const std::vector<Tensor>& inputs) {
+                         return resnet->forward(inputs[0], inputs[1]);
+                       });
+}
+
+Tensor run_unit(const nn::Transformer2DModel& transformer, const Tensor& x,
+                const UNetContext& context) {
+  return nn::run_block(context.gradient_checkpointing, {x, context.text.encoder_hidden_states},
+                       [transformer = transformer.ptr(),
+                        bias = context.text.bias](const std::vector<Tensor>& inputs) {
+                         return transformer->forward(inputs[0], {inputs[1], bias});
+                       });
 }
 
 Tensor take_last(std::vector<Tensor>& skips) {
@@ -38,8 +57,8 @@ UNetDownBlock2DImpl::UNetDownBlock2DImpl(const UNetLevelOptions& options, int64_
 Tensor UNetDownBlock2DImpl::forward(Tensor x, const UNetContext& context,
                                     std::vector<Tensor>& skips) {
   for (size_t i = 0; i < resnets_->size(); ++i) {
-    x = resnets_[i](x, context.temb);  // [N, channels, H, W]
-    if (!attentions_->empty()) x = attentions_[i](x, context.text);
+    x = run_unit(resnets_[i], x, context);  // [N, channels, H, W]
+    if (!attentions_->empty()) x = run_unit(attentions_[i], x, context);
     skips.push_back(x);
   }
   for (auto& downsample : downsamplers_) {
@@ -60,10 +79,10 @@ UNetMidBlock2DCrossAttnImpl::UNetMidBlock2DCrossAttnImpl(const UNetLevelOptions&
 }
 
 Tensor UNetMidBlock2DCrossAttnImpl::forward(Tensor x, const UNetContext& context) {
-  x = resnets_[0](x, context.temb);
+  x = run_unit(resnets_[0], x, context);
   for (size_t i = 0; i < attentions_->size(); ++i) {
-    x = attentions_[i](x, context.text);
-    x = resnets_[i + 1](x, context.temb);
+    x = run_unit(attentions_[i], x, context);
+    x = run_unit(resnets_[i + 1], x, context);
   }
   return x;
 }
@@ -89,8 +108,8 @@ Tensor UNetUpBlock2DImpl::forward(Tensor x, const UNetContext& context,
                                   std::vector<Tensor>& skips) {
   for (size_t i = 0; i < resnets_->size(); ++i) {
     x = at::cat({x, take_last(skips)}, 1);  // [N, prev or channels + skip, H, W]
-    x = resnets_[i](x, context.temb);       // [N, channels, H, W]
-    if (!attentions_->empty()) x = attentions_[i](x, context.text);
+    x = run_unit(resnets_[i], x, context);  // [N, channels, H, W]
+    if (!attentions_->empty()) x = run_unit(attentions_[i], x, context);
   }
   for (auto& upsample : upsamplers_) {
     const auto& next = skips.back();

@@ -31,6 +31,7 @@ struct UNetLevelOptions {
 struct UNetContext {
   Tensor temb;  // [N, temb_channels]
   nn::CrossAttentionInput text;
+  bool gradient_checkpointing = false;
 };
 
 // DownBlock2D, or CrossAttnDownBlock2D where the options hold a transformer.

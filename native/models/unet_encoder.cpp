@@ -86,6 +86,7 @@ UNetContext UNetEncoderImpl::embed(const Tensor& sample, const Tensor& timestep,
   UNetContext context;
   context.temb = time_embedding_(embedding, timestep_cond);
   context.text.encoder_hidden_states = encoder_hidden_states;
+  context.gradient_checkpointing = gradient_checkpointing_;
   if (encoder_attention_mask) {
     context.text.bias = attention_bias(*encoder_attention_mask, sample.scalar_type());
   }

@@ -19,6 +19,10 @@ class UNetEncoderImpl : public torch::nn::Module {
  public:
   const UNet2DConditionOptions& options() const { return options_; }
 
+  // Whether residual blocks and transformers are computed again in the backward pass, in place of
+  // keeping what they computed. Nothing changes where no gradients are recorded.
+  void set_gradient_checkpointing(bool active) { gradient_checkpointing_ = active; }
+
  protected:
   explicit UNetEncoderImpl(const UNet2DConditionOptions& options);
 
@@ -41,6 +45,9 @@ class UNetEncoderImpl : public torch::nn::Module {
   nn::TimestepEmbedding time_embedding_;
   nn::TypedModuleList<UNetDownBlock2D> down_blocks_;
   UNetMidBlock2DCrossAttn mid_block_{nullptr};
+
+ private:
+  bool gradient_checkpointing_ = false;
 };
 
 }  // namespace latentray

@@ -27,8 +27,9 @@ bool LinearImpl::runs_on_onednn(const Tensor& x) const {
 Tensor LinearImpl::forward(const Tensor& x) {
   const Tensor y = runs_on_onednn(x) ? onednn_linear(x, weight, bias) : at::linear(x, weight, bias);
   if (!low_rank.is_active()) return y;
-  return low_rank.add(
-      y, [&](const LowRank& entry) { return at::linear(at::linear(x, entry.down), entry.up); });
+  return low_rank.add(y, [&](const LowRank& entry) {
+    return at::linear(at::linear(x.to(entry.down.scalar_type()), entry.down), entry.up);
+  });
 }
 
 Tensor LinearImpl::forward_gelu(const Tensor& x) {
@@ -48,8 +49,8 @@ Tensor Conv2dImpl::forward(const Tensor& x) {
   const Tensor y = convolve(x);
   if (!low_rank.is_active()) return y;
   return low_rank.add(y, [&](const LowRank& entry) {
-    const Tensor down =
-        at::conv2d(x, entry.down, {}, {stride_, stride_}, {padding_, padding_});  // [N, rank, H, W]
+    const Tensor down = at::conv2d(x.to(entry.down.scalar_type()), entry.down, {},
+                                   {stride_, stride_}, {padding_, padding_});  // [N, rank, H, W]
     return at::conv2d(down, entry.up);
   });
 }
@@ -84,7 +85,10 @@ EmbeddingImpl::EmbeddingImpl(int64_t num_embeddings, int64_t embedding_dim) {
   weight = register_parameter("weight", placeholder({num_embeddings, embedding_dim}), false);
 }
 
-Tensor EmbeddingImpl::forward(const Tensor& ids) { return at::embedding(weight, ids); }
+Tensor EmbeddingImpl::forward(const Tensor& ids) {
+  const Tensor embedded = at::embedding(weight, ids);
+  return learned_rows.empty() ? embedded : learned_rows.put_into(embedded, ids);
+}
 
 int64_t packed_bytes(const torch::nn::Module& module) {
   const auto* conv = dynamic_cast<const Conv2dImpl*>(&module);

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 
+#include "nn/learned_rows.h"
 #include "nn/low_rank.h"
 #include "nn/onednn.h"
 
@@ -91,6 +92,7 @@ class EmbeddingImpl : public torch::nn::Module {
   Tensor forward(const Tensor& ids);
 
   Tensor weight;  // [num_embeddings, embedding_dim]
+  LearnedRows learned_rows;
 };
 TORCH_MODULE(Embedding);
 

@@ -16,7 +16,8 @@ at::Tensor LowRank::delta() const {
 at::Tensor LowRankStack::add(at::Tensor y,
                              const std::function<at::Tensor(const LowRank&)>& apply) const {
   for (const LowRank& entry : entries_) {
-    if (entry.scale != 0) y = y + apply(entry) * (entry.scale * entry.ratio);
+    if (entry.scale == 0) continue;
+    y = y + (apply(entry) * (entry.scale * entry.ratio)).to(y.scalar_type());
   }
   return y;
 }

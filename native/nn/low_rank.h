@@ -17,6 +17,9 @@ struct LowRank {
   double ratio = 1;  // alpha / rank
   double scale = 1;  // the user's; 0 switches it off
 
+  // Whether a trainer changes the matrices: they are float32 then, whatever the weight is.
+  bool is_trained() const { return down.requires_grad(); }
+
   // scale · ratio · up · down, of the weight's shape.
   at::Tensor delta() const;
 };

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "nn/module_parameters.h"
+#include "training/finite_samples.h"
 #include "training/sample_random.h"
 #include "training/trainer_state.h"
 
@@ -112,16 +113,9 @@ AutoencoderLosses AutoencoderTrainer::accumulate(const AutoencoderBatch& batch, 
   ++passes_;
   complete_ = is_last;
   if (std::isfinite(losses.total) || scaler_) return losses;
-  std::string samples;
-  for (size_t i = 0; i < losses.per_sample.size(); ++i) {
-    if (std::isfinite(losses.per_sample[i])) continue;
-    samples += c10::str(samples.empty() ? "" : ", ", batch.sample_numbers[i]);
-  }
   forget();
-  throw Error("ERR_NON_FINITE",
-              c10::str("step ", step, ": the loss of samples ", samples,
-                       " is not a finite number. Look at these images, or lower the learning rate"),
-              {{"step", std::to_string(step)}, {"samples", samples}});
+  require_finite(losses.per_sample, batch.sample_numbers, step, "the loss");
+  return losses;
 }
 
 void AutoencoderTrainer::begin_last_pass(int64_t step) {

@@ -27,6 +27,14 @@ double clip_gradients(const NamedParameters& parameters, std::optional<double> m
   return norm.item<double>();
 }
 
+NamedParameters copy_gradients(const NamedParameters& parameters) {
+  NamedParameters gradients;
+  for (const auto& [name, parameter] : parameters) {
+    if (parameter.grad().defined()) gradients.emplace_back(name, parameter.grad().clone());
+  }
+  return gradients;
+}
+
 void forget_gradients(const NamedParameters& parameters) {
   for (const auto& [name, parameter] : parameters) parameter.mutable_grad().reset();
 }

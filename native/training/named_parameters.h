@@ -24,6 +24,9 @@ struct WithGradients {
 // exceeded, as torch.nn.utils.clip_grad_norm_ does. 0 without gradients.
 double clip_gradients(const NamedParameters& parameters, std::optional<double> max_norm);
 
+// Copies of the gradients that are there, by the parameters' names.
+NamedParameters copy_gradients(const NamedParameters& parameters);
+
 // Frees the gradients.
 void forget_gradients(const NamedParameters& parameters);
 

@@ -100,23 +100,22 @@ void Optimizer::save(StateDict& state, const std::string& prefix) const {
 }
 
 void Optimizer::load(const StateDict& state, const std::string& prefix) {
+  std::vector<Slot> loaded(slots_.size(), Slot(parameters_.size()));
   for (size_t slot = 0; slot < slots_.size(); ++slot) {
     for (size_t i = 0; i < parameters_.size(); ++i) {
       const auto& parameter = parameters_[i].second;
       const auto key = c10::str(prefix, slot_names_[slot], ".", parameters_[i].first);
       const auto found = state.tensors.find(key);
-      if (found == state.tensors.end()) {
-        slots_[slot][i].reset();
-        continue;
-      }
+      if (found == state.tensors.end()) continue;
       const auto& tensor = found->second;
       LATENTRAY_CHECK(tensor.dim() == 0 || tensor.sizes() == parameter.sizes(), "ERR_WEIGHTS_SHAPE",
                       state.origin, ": '", key, "': expected ", parameter.sizes(), ", found ",
                       tensor.sizes());
-      slots_[slot][i] = tensor.to(parameter.device(), tensor.scalar_type(),
+      loaded[slot][i] = tensor.to(parameter.device(), tensor.scalar_type(),
                                   /*non_blocking=*/false, /*copy=*/true);
     }
   }
+  slots_ = std::move(loaded);
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,

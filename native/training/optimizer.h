@@ -28,7 +28,7 @@ class Optimizer {
 
   // What the next step depends on, under "<prefix><what>.<parameter>".
   void save(StateDict& state, const std::string& prefix) const;
-  // ERR_WEIGHTS_SHAPE for the state of other parameters.
+  // ERR_WEIGHTS_SHAPE for the state of other parameters, which changes nothing.
   void load(const StateDict& state, const std::string& prefix);
 
  protected:

@@ -14,12 +14,23 @@ namespace latentray {
 enum class RandomPurpose : uint64_t {
   kLatentNoise = 1,
   kDiscriminator = 2,
+  kNoise = 3,
+  kTimestep = 4,
+  kNoiseOffset = 5,
+  kInputPerturbation = 6,
+  kLowRankFactors = 7,
 };
 
 uint64_t mix_seed(uint64_t seed, RandomPurpose purpose, uint64_t step, uint64_t sample);
 
+at::Generator generator_of(uint64_t seed, RandomPurpose purpose, uint64_t step, uint64_t sample);
+
 // Standard normal noise [samples, …row], float32 on the CPU, each row of its own generator.
 at::Tensor randn_of_samples(uint64_t seed, RandomPurpose purpose, uint64_t step,
                             const std::vector<uint64_t>& samples, at::IntArrayRef row);
+
+// One whole number below `end` a sample.
+std::vector<int64_t> randint_of_samples(uint64_t seed, RandomPurpose purpose, uint64_t step,
+                                        const std::vector<uint64_t>& samples, int64_t end);
 
 }  // namespace latentray

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "core/error.h"
 
@@ -21,13 +22,15 @@ struct Key {
   Role role;
 };
 
-constexpr std::array<std::pair<const char*, Role>, 11> kEndings{{
+constexpr std::array<std::pair<const char*, Role>, 13> kEndings{{
     {".lora_A.weight", Role::kDown},
     {".lora_B.weight", Role::kUp},
     {".lora_A.default.weight", Role::kDown},
     {".lora_B.default.weight", Role::kUp},
     {".lora.down.weight", Role::kDown},
     {".lora.up.weight", Role::kUp},
+    {".lora_linear_layer.down.weight", Role::kDown},
+    {".lora_linear_layer.up.weight", Role::kUp},
     {"_lora.down.weight", Role::kDown},
     {"_lora.up.weight", Role::kUp},
     {".lora_down.weight", Role::kDown},
@@ -95,12 +98,16 @@ std::optional<Key> parse(std::string key) {
   return Key{part, key, *role};
 }
 
+constexpr const char* kMetadata = "lora_adapter_metadata";
+
+std::string part_name(Part part) { return part == Part::kUNet ? "unet" : "text_encoder"; }
+
 // peft's alpha, which diffusers keeps in the file's metadata.
 std::optional<double> metadata_alpha(const StateDict& state, Part part) {
-  const auto text = state.metadata.find("lora_adapter_metadata");
+  const auto text = state.metadata.find(kMetadata);
   if (text == state.metadata.end()) return std::nullopt;
   const auto json = nlohmann::json::parse(text->second, nullptr, false);
-  const char* name = part == Part::kUNet ? "unet.lora_alpha" : "text_encoder.lora_alpha";
+  const std::string name = part_name(part) + ".lora_alpha";
   if (!json.is_object() || !json.contains(name) || !json[name].is_number()) return std::nullopt;
   return json[name].get<double>();
 }
@@ -140,6 +147,30 @@ std::map<std::string, LoraLayer> lora_layers(const StateDict& state, Part part) 
                       : shared_alpha.value_or(static_cast<double>(layer.down.size(0)));
   }
   return layers;
+}
+
+LoraKeys lora_keys(Part part, const std::string& module) {
+  const std::string layer = part_name(part) + "." + module;
+  if (part == Part::kUNet) return {layer + ".lora.down.weight", layer + ".lora.up.weight"};
+  return {layer + ".lora_A.weight", layer + ".lora_B.weight"};
+}
+
+void save_lora_layers(StateDict& state, Part part, const std::map<std::string, LoraLayer>& layers) {
+  if (layers.empty()) return;
+  std::vector<std::string> modules;
+  for (const auto& [module, layer] : layers) {
+    const LoraKeys keys = lora_keys(part, module);
+    state.tensors[keys.down] = layer.down.detach();
+    state.tensors[keys.up] = layer.up.detach();
+    modules.push_back(module);
+  }
+  const LoraLayer& first = layers.begin()->second;
+  auto& text = state.metadata[kMetadata];
+  auto json = text.empty() ? nlohmann::json::object() : nlohmann::json::parse(text);
+  json[part_name(part) + ".r"] = first.down.size(0);
+  json[part_name(part) + ".lora_alpha"] = first.alpha;
+  json[part_name(part) + ".target_modules"] = modules;
+  text = json.dump();
 }
 
 }  // namespace latentray

@@ -119,6 +119,11 @@ export class TextProjection extends NativeObject {
     return new TextProjection(handle, config, folder.weightFiles);
   }
 
+  /** @internal */
+  get handle(): TextProjectionHandle {
+    return this.#handle;
+  }
+
   get device(): string {
     return this.#handle.device;
   }

@@ -248,17 +248,96 @@ export interface AutoencoderUpdate {
   lossScale: number;
 }
 
-export interface AutoencoderTrainerHandle extends Disposable {
+/** What the handles of trainers have in common. */
+export interface TrainerHandle<Update> extends Disposable {
+  update(learningRate: number, token: Token): Promise<Update>;
+  gradients(token: Token): Promise<Record<string, TensorHandle>>;
+  useAverage(average: boolean, token: Token): Promise<void>;
+  saveState(path: string, token: Token): Promise<void>;
+  loadState(path: string, token: Token): Promise<void>;
+}
+
+export interface AutoencoderTrainerHandle extends TrainerHandle<AutoencoderUpdate> {
   accumulate(
     batch: { pixels: TensorHandle; sampleNumbers: readonly number[]; noise: TensorHandle | null },
     position: { step: number; microSteps: number },
     token: Token,
   ): Promise<AutoencoderLosses>;
-  update(learningRate: number, token: Token): Promise<AutoencoderUpdate>;
-  gradients(token: Token): Promise<Record<string, TensorHandle>>;
-  useAverage(average: boolean, token: Token): Promise<void>;
-  saveState(path: string, token: Token): Promise<void>;
-  loadState(path: string, token: Token): Promise<void>;
+}
+
+/** A part of the denoiser that can be trained whole. */
+export type DenoiserPart = 'unet' | 'textEncoder' | 'textProjection';
+
+export interface DenoiserModels {
+  unet: UNetHandle;
+  textEncoder: TextEncoderHandle | null;
+  textProjection: TextProjectionHandle | null;
+  scheduler: SchedulerHandle;
+}
+
+export interface DenoiserTrainerOptions {
+  trainable: readonly DenoiserPart[];
+  /** Layers by the ends of their names; an empty list leaves a part alone. */
+  lora: {
+    rank: number;
+    alpha: number;
+    unet: readonly string[];
+    textEncoder: readonly string[];
+  } | null;
+  /** Rows of the token embedding, by token. */
+  tokens: Readonly<Record<string, readonly number[]>>;
+  snrGamma: number | null;
+  noiseOffset: number;
+  inputPerturbation: number;
+  optimizer: OptimizerOptions;
+  maxGradNorm: number | null;
+  ema: EmaOptions | null;
+  precision: 'float32' | 'bfloat16' | 'float16';
+  gradientCheckpointing: boolean;
+  seed: bigint;
+  processGroup: ProcessGroupHandle | null;
+}
+
+export interface DenoiserBatch {
+  latents: TensorHandle;
+  deviation: TensorHandle | null;
+  inputIds: TensorHandle | null;
+  attentionMask: TensorHandle | null;
+  encoderHiddenStates: TensorHandle | null;
+  sampleNumbers: readonly number[];
+  lossWeights: readonly number[] | null;
+  prior: readonly boolean[] | null;
+  mask: TensorHandle | null;
+  noise: TensorHandle | null;
+  timesteps: readonly number[] | null;
+}
+
+export interface DenoiserLosses {
+  /** The mean of the samples' losses, each times its weight. */
+  loss: number;
+  /** Each sample's, min-SNR weight included. */
+  losses: number[];
+  /** How noisy each sample was. */
+  timesteps: number[];
+}
+
+export interface DenoiserUpdate {
+  /** Of all gradients together, before clipping. */
+  gradientNorm: number;
+  /** float16: a gradient overflowed, and the weights stayed as they were. */
+  skipped: boolean;
+  /** What losses were multiplied by in float16, else 1. */
+  lossScale: number;
+}
+
+export interface DenoiserTrainerHandle extends TrainerHandle<DenoiserUpdate> {
+  accumulate(
+    batch: DenoiserBatch,
+    position: { step: number; microSteps: number },
+    token: Token,
+  ): Promise<DenoiserLosses>;
+  learnedTokens(token: Token): Promise<Record<string, TensorHandle>>;
+  saveLora(path: string, token: Token): Promise<void>;
 }
 
 export type OpAttributes = Record<string, number | boolean | readonly number[]>;
@@ -328,6 +407,7 @@ export interface Addon {
   ): Promise<void>;
 
   loadTextEncoder(source: ModelSource, token: Token): Promise<TextEncoderHandle>;
+  createTextEncoder(source: ModelSource, token: Token, seed: bigint): Promise<TextEncoderHandle>;
   textEncoderSave(
     encoder: TextEncoderHandle,
     path: string,
@@ -376,6 +456,7 @@ export interface Addon {
   unfuseLora(...request: [...LoraTarget, token: Token]): Promise<number>;
 
   loadUNet(source: ModelSource, token: Token): Promise<UNetHandle>;
+  createUNet(source: ModelSource, token: Token, seed: bigint): Promise<UNetHandle>;
   unetSave(unet: UNetHandle, path: string, dtype: DType | null, token: Token): Promise<void>;
   unetForward(
     unet: UNetHandle,
@@ -399,6 +480,7 @@ export interface Addon {
   ): Promise<ControlResidualHandles>;
 
   loadAutoencoder(source: ModelSource, token: Token): Promise<AutoencoderHandle>;
+  createAutoencoder(source: ModelSource, token: Token, seed: bigint): Promise<AutoencoderHandle>;
   loadTaesd(source: ModelSource, token: Token): Promise<AutoencoderHandle>;
   autoencoderSave(
     autoencoder: AutoencoderHandle,
@@ -504,6 +586,11 @@ export interface Addon {
     options: AutoencoderTrainerOptions,
     token: Token,
   ): Promise<AutoencoderTrainerHandle>;
+  createDenoiserTrainer(
+    models: DenoiserModels,
+    options: DenoiserTrainerOptions,
+    token: Token,
+  ): Promise<DenoiserTrainerHandle>;
   createProcessGroup(options: ProcessGroupOptions, token: Token): Promise<ProcessGroupHandle>;
 
   imageSimilarity(

@@ -7,17 +7,12 @@ import type {
   AutoencoderTrainerHandle,
   AutoencoderUpdate,
 } from '../native/addon-types.js';
-import { NativeObject } from '../native/native-object.js';
 import { toSeed } from '../noise-source.js';
-import { checkPath, jobOptions, parseOptions } from '../parse-options.js';
+import { parseOptions } from '../parse-options.js';
 import { handleOf, Tensor } from '../tensor.js';
-import { type ProcessGroup, processGroupHandleOf, processGroupOption } from './process-group.js';
-import {
-  type EmaOptions,
-  emaOptions,
-  type OptimizerOptions,
-  optimizerOptions,
-} from './trainer-options.js';
+import { type ProcessGroup, processGroupHandleOf } from './process-group.js';
+import { commonTrainerOptions, type StepPosition, stepPosition, Trainer } from './trainer.js';
+import type { EmaOptions, OptimizerOptions } from './trainer-options.js';
 
 /**
  * LPIPS: how different two images look to a network that was trained to recognise things. Zhang et al., "The
@@ -74,7 +69,7 @@ export interface AutoencoderTrainerOptions {
 const positive = z.int().min(1);
 const weight = z.number().min(0);
 const trainerOptions = z.strictObject({
-  ...jobOptions.shape,
+  ...commonTrainerOptions,
   parts: z.enum(['all', 'decoder']).default('all'),
   reconstruction: z.enum(['l1', 'l2']).default('l1'),
   klWeight: weight.default(1e-6),
@@ -93,12 +88,6 @@ const trainerOptions = z.strictObject({
       layers: positive.max(8).default(3),
     })
     .optional(),
-  optimizer: optimizerOptions.prefault({}),
-  maxGradNorm: z.number().positive().optional(),
-  ema: emaOptions.optional(),
-  precision: z.enum(['float32', 'bfloat16', 'float16']).default('float32'),
-  seed: z.union([z.number(), z.bigint()]).default(0),
-  processGroup: processGroupOption,
 });
 
 /** Images to train on. */
@@ -111,19 +100,6 @@ export interface AutoencoderBatch {
   readonly noise?: Tensor;
 }
 
-/** Where in the run a batch stands. */
-export interface StepPosition extends JobOptions {
-  /** The step, from 0. */
-  readonly step: number;
-  /** How many batches make one step. @default 1 */
-  readonly microSteps?: number;
-}
-
-const stepPosition = z.strictObject({
-  ...jobOptions.shape,
-  step: z.int().min(0),
-  microSteps: positive.default(1),
-});
 const batchSchema = z.strictObject({
   pixels: z.instanceof(Tensor),
   sampleNumbers: z.array(z.int().min(0)),
@@ -140,7 +116,7 @@ export type { AutoencoderLosses, AutoencoderUpdate };
  *
  * Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models" (2022), section 3.1.
  */
-export class AutoencoderTrainer extends NativeObject {
+export class AutoencoderTrainer extends Trainer<AutoencoderUpdate> {
   readonly #handle: AutoencoderTrainerHandle;
 
   private constructor(handle: AutoencoderTrainerHandle) {
@@ -193,53 +169,5 @@ export class AutoencoderTrainer extends NativeObject {
       noise: noise ? handleOf(noise, 'noise') : null,
     };
     return runJob(signal, async (token) => this.#handle.accumulate(inputs, where, token));
-  }
-
-  /**
-   * Ends a step: averages gradients over the processes, clips them and changes the weights.
-   *
-   * @param learningRate - From 0 on.
-   * @throws `ERR_INVALID_ARG` before all of the step's batches are there; `ERR_NON_FINITE` for gradients that are
-   * no numbers (in float16 the step is skipped); `ERR_PROCESS_GROUP`.
-   */
-  async update(learningRate: number, options: JobOptions = {}): Promise<AutoencoderUpdate> {
-    const { signal } = parseOptions(jobOptions, options, 'update');
-    if (!Number.isFinite(learningRate) || learningRate < 0)
-      throw invalidArgument('learningRate', 'a number from 0 on', learningRate);
-    return runJob(signal, async (token) => this.#handle.update(learningRate, token));
-  }
-
-  /** Copies of the gradients that the step has so far, by parameter (`discriminator.…` for the discriminator's). */
-  async gradients(options: JobOptions = {}): Promise<Record<string, Tensor>> {
-    const { signal } = parseOptions(jobOptions, options, 'gradients');
-    const found = await runJob(signal, async (token) => this.#handle.gradients(token));
-    return Object.fromEntries(
-      Object.entries(found).map(([name, handle]) => [name, new Tensor(handle)]),
-    );
-  }
-
-  /** Puts the averaged weights into the model (`true`), or its own back. @throws `ERR_INVALID_ARG` without `ema`. */
-  async useAverage(average: boolean, options: JobOptions = {}): Promise<void> {
-    const { signal } = parseOptions(jobOptions, options, 'useAverage');
-    await runJob(signal, async (token) => this.#handle.useAverage(average, token));
-  }
-
-  /**
-   * Writes everything that changes while training: the weights, the optimizers' state, the average, the
-   * discriminator. A run that goes on from it goes on bit for bit, with any number of processes.
-   *
-   * @throws `ERR_WRITE`; `ERR_INVALID_ARG` while the averaged weights are in the model.
-   */
-  async saveState(path: string, options: JobOptions = {}): Promise<void> {
-    const { signal } = parseOptions(jobOptions, options, 'saveState');
-    checkPath(path);
-    await runJob(signal, async (token) => this.#handle.saveState(path, token));
-  }
-
-  /** Goes on from what {@link saveState} wrote. @throws `ERR_WEIGHTS_…` for the state of other options. */
-  async loadState(path: string, options: JobOptions = {}): Promise<void> {
-    const { signal } = parseOptions(jobOptions, options, 'loadState');
-    checkPath(path);
-    await runJob(signal, async (token) => this.#handle.loadState(path, token));
   }
 }

@@ -42,6 +42,12 @@ async function styles(pipeline: Pipeline): Promise<Record<string, Record<string,
       [`text_encoder.${textModule.replace('text_model.', '')}.lora.down.weight`]: textDown,
       [`text_encoder.${textModule.replace('text_model.', '')}.lora.up.weight`]: await twice(textUp),
     },
+    linear: {
+      [`unet.${module}.lora.down.weight`]: down,
+      [`unet.${module}.lora.up.weight`]: await twice(up),
+      [`text_encoder.${textModule}.lora_linear_layer.down.weight`]: textDown,
+      [`text_encoder.${textModule}.lora_linear_layer.up.weight`]: await twice(textUp),
+    },
     processor: {
       [`unet.${module.replace('to_q', 'processor.to_q_lora')}.down.weight`]: down,
       [`unet.${module.replace('to_q', 'processor.to_q_lora')}.up.weight`]: await twice(up),
@@ -295,6 +301,11 @@ t.test('what does not fit is an error, and changes nothing', async (t) => {
   await rejects({ ...fits, 'unet.conv_in.other': up }, 'ERR_WEIGHTS_UNEXPECTED_KEY');
   await rejects(
     { ...fits, 'unet.nowhere.lora_A.weight': down, 'unet.nowhere.lora_B.weight': up },
+    'ERR_WEIGHTS_UNEXPECTED_KEY',
+  );
+  const again = `diffusion_model.${originalName(module)}`;
+  await rejects(
+    { ...fits, [`${again}.lora_down.weight`]: down, [`${again}.lora_up.weight`]: up },
     'ERR_WEIGHTS_UNEXPECTED_KEY',
   );
   await rejects({ [`unet.${module}.lora_A.weight`]: down }, 'ERR_WEIGHTS_MISSING_KEY');

@@ -5,8 +5,6 @@ import { relativeError } from '../support/golden.js';
 import { freePort, type Rank, startRank } from '../support/ranks.js';
 import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
 
-const model = async () => join(await tinyPipelineFolder(), 'vae');
-
 async function startPair(args: readonly string[]): Promise<[Rank, Rank]> {
   const port = await freePort();
   return [0, 1].map((rank) => startRank('train-rank.ts', args, { rank, worldSize: 2, port })) as [
@@ -37,28 +35,36 @@ async function difference(t: Test, a: string, b: string): Promise<number> {
   return largest;
 }
 
-t.test('two processes train as one does; their checkpoint goes on in one', async (t) => {
-  const root = t.testdir({ pair: {}, alone: {}, half: {}, resumed: {} });
-  const [pair, alone, half, resumed] = ['pair', 'alone', 'half', 'resumed'].map((name) =>
-    join(root, name),
-  ) as [string, string, string, string];
-  const folder = await model();
-  await finish(t, await startPair([folder, pair, '0', '4']));
-  await finish(t, [startRank('train-rank.ts', [folder, alone, '0', '4'])]);
-  await finish(t, await startPair([folder, half, '0', '2']));
-  const state = (name: string) => join(name, 'state.safetensors');
-  await finish(t, [startRank('train-rank.ts', [folder, resumed, '2', '4', state(half)])]);
-  // Four steps of AdamW, discriminator and average included. Halving is exact, and two gradients have one
-  // sum: what is left is 0 where the kernels of both runs are the same.
-  for (const other of [alone, resumed]) {
-    const error = await difference(t, state(pair), state(other));
-    t.comment(`relative difference ${error}`);
-    t.ok(error <= 1e-6, String(error));
-  }
-});
+for (const kind of ['autoencoder', 'denoiser']) {
+  t.test(`two processes train as one does; their checkpoint goes on in one: ${kind}`, async (t) => {
+    const root = t.testdir({ pair: {}, alone: {}, half: {}, resumed: {} });
+    const [pair, alone, half, resumed] = ['pair', 'alone', 'half', 'resumed'].map((name) =>
+      join(root, name),
+    ) as [string, string, string, string];
+    const folder = await tinyPipelineFolder();
+    await finish(t, await startPair([kind, folder, pair, '0', '4']));
+    await finish(t, [startRank('train-rank.ts', [kind, folder, alone, '0', '4'])]);
+    await finish(t, await startPair([kind, folder, half, '0', '2']));
+    const state = (name: string) => join(name, 'state.safetensors');
+    await finish(t, [startRank('train-rank.ts', [kind, folder, resumed, '2', '4', state(half)])]);
+    // Four steps of AdamW, discriminator and average included. Halving is exact, and two gradients have one
+    // sum: what is left is 0 where the kernels of both runs are the same.
+    for (const other of [alone, resumed]) {
+      const error = await difference(t, state(pair), state(other));
+      t.comment(`relative difference ${error}`);
+      t.ok(error <= 1e-6, String(error));
+    }
+  });
+}
 
 t.test('a process that is killed while training ends the other, which names it', async (t) => {
-  const ranks = await startPair([await model(), t.testdir(), '0', '100000']);
+  const ranks = await startPair([
+    'autoencoder',
+    await tinyPipelineFolder(),
+    t.testdir(),
+    '0',
+    '100000',
+  ]);
   const [first, second] = ranks;
   await Promise.all(ranks.map((rank) => rank.line('step 2')));
   second.process.kill('SIGKILL');

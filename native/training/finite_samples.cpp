@@ -1,0 +1,24 @@
+#include "training/finite_samples.h"
+
+#include <cmath>
+
+#include "core/error.h"
+
+namespace latentray {
+
+void require_finite(const std::vector<double>& values, const std::vector<uint64_t>& sample_numbers,
+                    int64_t step, const std::string& what) {
+  std::string samples;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (std::isfinite(values[i])) continue;
+    samples += c10::str(samples.empty() ? "" : ", ", sample_numbers[i]);
+  }
+  if (samples.empty()) return;
+  throw Error("ERR_NON_FINITE",
+              c10::str("step ", step, ": ", what, " of samples ", samples,
+                       ": expected finite numbers, found others. Look at these images, or lower "
+                       "the learning rate"),
+              {{"step", std::to_string(step)}, {"samples", samples}});
+}
+
+}  // namespace latentray

@@ -43,8 +43,9 @@ export async function startTraining(
   const file = `${config.output}.json`;
   await writeFile(file, JSON.stringify(config));
   const command = [process.execPath, program, 'train', '--config', file];
-  // Without the trap, the system would end the process instead of failing its write.
-  const script = `trap '' XFSZ; ulimit -f ${fileLimit}; exec "$@"`;
+  // Without the trap, the system would end the process instead of failing its write; so would what tap puts into
+  // NODE_OPTIONS, which listens for every signal.
+  const script = `trap '' XFSZ; unset NODE_OPTIONS; ulimit -f ${fileLimit}; exec "$@"`;
   const limited = ['bash', '-c', script, 'bash', ...command];
   const [name = '', ...args] = fileLimit === undefined ? command : limited;
   const child = spawn(name, args, {

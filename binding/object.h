@@ -17,7 +17,8 @@ namespace latentray::binding {
 
 // Derived supplies kName (the class's name in messages), define(env) (its class) and
 // bytes_of(payload); for a model that grows after it was loaded module_of(payload), which says
-// whose growth it is (Environment::model_grew); retire(env, payload) where letting go of it is work.
+// whose growth it is (Environment::model_grew); retire(env, payload) where letting go of it is
+// work.
 template <class Derived, class Payload>
 class Object : public Napi::ObjectWrap<Derived> {
  public:

@@ -42,13 +42,12 @@ export async function startTraining(
 ): Promise<TrainingProcess> {
   const file = `${config.output}.json`;
   await writeFile(file, JSON.stringify(config));
+  const limit = fileLimit === undefined ? '' : `trap '' XFSZ; ulimit -f ${fileLimit};`;
+  // What tap puts into NODE_OPTIONS takes a second to load, and listens for the signal of a file that is too large,
+  // which then ends the process instead of failing its write.
+  const script = `unset NODE_OPTIONS; ${limit} exec "$@"`;
   const command = [process.execPath, program, 'train', '--config', file];
-  // Without the trap, the system would end the process instead of failing its write; so would what tap puts into
-  // NODE_OPTIONS, which listens for every signal.
-  const script = `trap '' XFSZ; unset NODE_OPTIONS; ulimit -f ${fileLimit}; exec "$@"`;
-  const limited = ['bash', '-c', script, 'bash', ...command];
-  const [name = '', ...args] = fileLimit === undefined ? command : limited;
-  const child = spawn(name, args, {
+  const child = spawn('bash', ['-c', script, 'bash', ...command], {
     env: { LATENTRAY_THREADS: '1', ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -17,8 +17,16 @@ const benchmarks = {
   'load-pipeline': {
     about: "opening a pipeline of Stable Diffusion 1.x's size (4.3 GB of random weights)",
   },
+  'training-data': {
+    about: 'images a second that training data gives, decoded and resized ahead',
+    quick: ['--batches', '10'],
+  },
   'embed-texts': {
     about: 'texts to vectors with a BERT of base size, beside PyTorch and ONNX Runtime',
+  },
+  'train-unet': {
+    about:
+      "training steps: a U-Net of Stable Diffusion 1.x's size (14 GB of memory), a small one beside PyTorch",
   },
 };
 

@@ -18,12 +18,6 @@ std::vector<T> list_argument(const Napi::Value& value, const char* name, Read re
   return items;
 }
 
-uint64_t seed_argument(const Napi::Value& value, const char* name) {
-  if (!value.IsBigInt()) return static_cast<uint64_t>(number_argument(value, name));
-  bool lossless = false;
-  return value.As<Napi::BigInt>().Uint64Value(&lossless);
-}
-
 }  // namespace
 
 std::string string_argument(const Napi::Value& value, const char* name) {
@@ -34,6 +28,12 @@ std::string string_argument(const Napi::Value& value, const char* name) {
 double number_argument(const Napi::Value& value, const char* name) {
   if (!value.IsNumber()) throw wrong_type(value, name, "a number");
   return value.As<Napi::Number>();
+}
+
+uint64_t seed_argument(const Napi::Value& value, const char* name) {
+  if (!value.IsBigInt()) return static_cast<uint64_t>(number_argument(value, name));
+  bool lossless = false;
+  return value.As<Napi::BigInt>().Uint64Value(&lossless);
 }
 
 std::vector<int64_t> integers_argument(const Napi::Value& value, const char* name) {

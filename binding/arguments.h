@@ -18,6 +18,7 @@ std::vector<int64_t> integers_argument(const Napi::Value& value, const char* nam
 std::vector<double> numbers_argument(const Napi::Value& value, const char* name);
 std::vector<std::string> strings_argument(const Napi::Value& value, const char* name);
 // Seeds are BigInts or non-negative integers.
+uint64_t seed_argument(const Napi::Value& value, const char* name);
 std::vector<uint64_t> seeds_argument(const Napi::Value& value, const char* name);
 
 bool is_absent(const Napi::Value& value);

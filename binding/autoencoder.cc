@@ -5,6 +5,7 @@
 #include "models/autoencoder_tiling.h"
 #include "models/autoencoder_tiny_weights.h"
 #include "models/pixels.h"
+#include "models/random_init.h"
 #include "noise_source.h"
 #include "tensor.h"
 #include "training/latent_scale.h"
@@ -26,6 +27,19 @@ Napi::Value load_autoencoder_job(const Napi::CallbackInfo& info) {
         info.Env(), "io", source.token,
         [source] {
           return load_autoencoder(source.config(), source.state(Part::kVae), source.options);
+        },
+        autoencoder_result);
+  });
+}
+
+// createAutoencoder(source without files, token, seed)
+Napi::Value create_autoencoder_job(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const ModelSource source(info);
+    return start_job(
+        info.Env(), "io", source.token,
+        [source, seed = seed_argument(info[2], "seed")] {
+          return create_autoencoder(source.config(), seed, source.options.device);
         },
         autoencoder_result);
   });
@@ -187,6 +201,7 @@ int64_t AutoencoderObject::bytes_of(const std::shared_ptr<Autoencoder>& model) {
 }
 
 void AutoencoderObject::export_functions(Napi::Env env, Napi::Object exports) {
+  exports.Set("createAutoencoder", Napi::Function::New<create_autoencoder_job>(env));
   exports.Set("loadAutoencoder", Napi::Function::New<load_autoencoder_job>(env));
   exports.Set("loadTaesd", Napi::Function::New<load_taesd_job>(env));
   exports.Set("autoencoderEncode", Napi::Function::New<encode>(env));

@@ -4,6 +4,7 @@
 #include "core/device.h"
 #include "job.h"
 #include "model_source.h"
+#include "models/random_init.h"
 #include "models/text_embedding.h"
 #include "tensor.h"
 
@@ -49,6 +50,10 @@ void move_inputs(TextInputs& inputs, at::Device device) {
   if (inputs.attention_mask) inputs.attention_mask = inputs.attention_mask->to(device);
 }
 
+Napi::Value text_encoder_to_js(Napi::Env env, std::shared_ptr<TextEncoder> model) {
+  return TextEncoderObject::create(env, std::move(model));
+}
+
 // loadTextEncoder(source, token)
 Napi::Value load_text_encoder_job(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
@@ -59,9 +64,20 @@ Napi::Value load_text_encoder_job(const Napi::CallbackInfo& info) {
           return load_text_encoder(source.config(), source.state(Part::kTextEncoder),
                                    source.options);
         },
-        [](Napi::Env env, std::shared_ptr<TextEncoder> model) {
-          return TextEncoderObject::create(env, std::move(model));
-        });
+        text_encoder_to_js);
+  });
+}
+
+// createTextEncoder(source without files, token, seed)
+Napi::Value create_text_encoder_job(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const ModelSource source(info);
+    return start_job(
+        info.Env(), "io", source.token,
+        [source, seed = seed_argument(info[2], "seed")] {
+          return create_text_encoder(source.config(), seed, source.options.device);
+        },
+        text_encoder_to_js);
   });
 }
 
@@ -138,6 +154,7 @@ int64_t TextEncoderObject::bytes_of(const std::shared_ptr<TextEncoder>& model) {
 }
 
 void TextEncoderObject::export_functions(Napi::Env env, Napi::Object exports) {
+  exports.Set("createTextEncoder", Napi::Function::New<create_text_encoder_job>(env));
   exports.Set("loadTextEncoder", Napi::Function::New<load_text_encoder_job>(env));
   exports.Set("textEncoderForward", Napi::Function::New<text_encoder_forward>(env));
   exports.Set("textEncoderSave", Napi::Function::New<text_encoder_save>(env));

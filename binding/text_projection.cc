@@ -28,11 +28,11 @@ Napi::Value load_text_projection_job(const Napi::CallbackInfo& info) {
 Napi::Value create_text_projection_job(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const ModelSource source(info);
-    bool lossless = false;
-    const uint64_t seed = info[2].As<Napi::BigInt>().Uint64Value(&lossless);
     return start_job(
         info.Env(), "io", source.token,
-        [source, seed] { return create_text_projection(source.config(), seed, source.options); },
+        [source, seed = seed_argument(info[2], "seed")] {
+          return create_text_projection(source.config(), seed, source.options);
+        },
         projection_to_js);
   });
 }

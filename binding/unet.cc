@@ -5,11 +5,16 @@
 #include "arguments.h"
 #include "model_job.h"
 #include "models/load_unet.h"
+#include "models/random_init.h"
 #include "tensor.h"
 
 namespace latentray::binding {
 
 namespace {
+
+Napi::Value unet_to_js(Napi::Env env, UNet2DConditionModel model) {
+  return UNetObject::create(env, std::move(model));
+}
 
 // loadUNet(source, token)
 Napi::Value load_unet_job(const Napi::CallbackInfo& info) {
@@ -18,9 +23,20 @@ Napi::Value load_unet_job(const Napi::CallbackInfo& info) {
     return start_job(
         info.Env(), "io", source.token,
         [source] { return load_unet(source.config(), source.state(Part::kUNet), source.options); },
-        [](Napi::Env env, UNet2DConditionModel model) {
-          return UNetObject::create(env, std::move(model));
-        });
+        unet_to_js);
+  });
+}
+
+// createUNet(source without files, token, seed)
+Napi::Value create_unet_job(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const ModelSource source(info);
+    return start_job(
+        info.Env(), "io", source.token,
+        [source, seed = seed_argument(info[2], "seed")] {
+          return create_unet(source.config(), seed, source.options.device);
+        },
+        unet_to_js);
   });
 }
 
@@ -78,6 +94,7 @@ int64_t UNetObject::bytes_of(const UNet2DConditionModel& model) {
 
 void UNetObject::export_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("loadUNet", Napi::Function::New<load_unet_job>(env));
+  exports.Set("createUNet", Napi::Function::New<create_unet_job>(env));
   exports.Set("unetForward", Napi::Function::New<unet_forward>(env));
   exports.Set("unetSave", Napi::Function::New<unet_save>(env));
 }

@@ -6,6 +6,37 @@ export {
   type TensorDescription,
 } from './checkpoints/inspect.js';
 export type { CustomScheduler } from './custom-scheduler.js';
+export { Dataset } from './data/dataset.js';
+export type {
+  DatasetOptions,
+  FolderOptions,
+  MimicCxrOptions,
+  OpenIOptions,
+} from './data/dataset-options.js';
+export type { DicomImage, DicomValues } from './data/dicom/decode.js';
+export type { DicomDescription, DicomIdentifiers } from './data/dicom/description.js';
+export type { DicomWindow, WindowChoice, WindowFunction } from './data/dicom/grey.js';
+export { type ReadDicomOptions, readDicom } from './data/dicom/read-dicom.js';
+export type { RecordFilter, RecordPredicate } from './data/filters.js';
+export type { LabelStyle, UncertainPolicy } from './data/labels.js';
+export type { DatasetProblem, ProblemCounts } from './data/problems.js';
+export type {
+  DatasetImage,
+  DatasetImageOptions,
+  ReportOptions,
+  SeedOptions,
+} from './data/reading-options.js';
+export type {
+  DatasetRecord,
+  FindingBox,
+  Identifiers,
+  Labels,
+  ReportRecord,
+  View,
+} from './data/record.js';
+export { parseReport, type Report } from './data/report-sections.js';
+export type { CountComparison, SelfTest } from './data/self-test.js';
+export type { DatasetSummary, LabelCounts, PartSummary } from './data/summary.js';
 export {
   cudaIsAvailable,
   type DeviceInfo,
@@ -46,6 +77,7 @@ export type {
   PoolTextOptions,
 } from './models/encode-text-options.js';
 export type { CheckpointOptions, ModelOptions } from './models/model-folder.js';
+export type { NewModelOptions } from './models/new-model.js';
 export { SafetyChecker } from './models/safety-checker.js';
 export type { SaveOptions } from './models/save-model.js';
 export { TextEncoder } from './models/text-encoder.js';
@@ -112,6 +144,33 @@ export {
   type PatchDiscriminatorOptions,
   type PerceptualLossOptions,
 } from './training/autoencoder-trainer.js';
+export type { CacheOptions } from './training/data/cache-options.js';
+export type { Fingerprint } from './training/data/data-digest.js';
+export {
+  type CachedLatents,
+  LatentCache,
+  type LatentCacheOptions,
+} from './training/data/latent-cache.js';
+export type { Resize } from './training/data/placement.js';
+export {
+  epochOrder,
+  SampleOrder,
+  type StepSamplesOptions,
+  stepSamples,
+} from './training/data/sample-order.js';
+export { latentMask } from './training/data/sample-tensors.js';
+export type { CacheProgress } from './training/data/shard-cache.js';
+export {
+  type CachedTextStates,
+  type EncodedTexts,
+  TextStateCache,
+  type TextStateCacheOptions,
+} from './training/data/text-state-cache.js';
+export type { TrainingBatch, TrainingBatchRequest } from './training/data/training-batch.js';
+export { openTrainingData, TrainingData } from './training/data/training-data.js';
+export type { TrainingDataOptions } from './training/data/training-data-options.js';
+export type { TrainingSample } from './training/data/training-sample.js';
+export type { TrainingSource } from './training/data/training-source.js';
 export {
   type DenoiserBatch,
   type DenoiserLosses,
@@ -132,5 +191,19 @@ export {
   type ProcessGroupOptions,
   processGroupFromEnvironment,
 } from './training/process-group.js';
+export { train } from './training/train.js';
+export type {
+  TrainCallbacks,
+  TrainProgress,
+  TrainResult,
+  TrainStep,
+} from './training/train-events.js';
+export {
+  type TrainConfig,
+  type TrainingMethod,
+  type TrainOptions,
+  trainConfig,
+  trainingMethods,
+} from './training/train-options.js';
 export type { StepPosition, Trainer } from './training/trainer.js';
 export type { EmaOptions, OptimizerOptions } from './training/trainer-options.js';

@@ -183,11 +183,19 @@ int64_t add_lora(torch::nn::Module& model, const std::string& name,
   refuse_known_name(model, name);
   const auto targets = targets_of(model);
   std::vector<std::pair<Target, nn::LowRank>> additions;
+  std::map<const nn::LowRankStack*, std::string> keys;
   for (const auto& [module, layer] : layers) {
     const auto target = targets.find(module);
     if (target == targets.end()) {
       throw Error("ERR_WEIGHTS_UNEXPECTED_KEY",
                   "LoRA: the model has no layer for '" + layer.key + "'. Is it for this model?",
+                  {{"key", layer.key}});
+    }
+    const auto [first, is_new] = keys.emplace(target->second.stack, layer.key);
+    if (!is_new) {
+      throw Error("ERR_WEIGHTS_UNEXPECTED_KEY",
+                  "LoRA: '" + layer.key + "' names the layer of '" + first->second +
+                      "' again. Expected one of them",
                   {{"key", layer.key}});
     }
     additions.emplace_back(target->second, low_rank_for(*target->second.weight, name, layer));

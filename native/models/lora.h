@@ -13,8 +13,8 @@
 namespace latentray {
 
 // Hangs the layers of an adapter on the modules that they name; returns how many. Nothing changes
-// when one fits nowhere (ERR_WEIGHTS_UNEXPECTED_KEY), has another shape (ERR_WEIGHTS_SHAPE), or
-// when the model is fused or has an adapter of this name (ERR_INVALID_ARG).
+// when one fits nowhere or two fit one layer (ERR_WEIGHTS_UNEXPECTED_KEY), has another shape
+// (ERR_WEIGHTS_SHAPE), or when the model is fused or has an adapter of this name (ERR_INVALID_ARG).
 int64_t add_lora(torch::nn::Module& model, const std::string& name,
                  const std::map<std::string, LoraLayer>& layers);
 

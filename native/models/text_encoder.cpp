@@ -77,22 +77,28 @@ at::Tensor mean_pool(const at::Tensor& hidden, const at::Tensor& attention_mask)
   return (hidden * weight).sum(1) / weight.sum(1).clamp_min(1);                  // [N, C]
 }
 
+std::string text_encoder_type(const Config& config) {
+  constexpr std::array kTypes = {"clip_text_model", "bert", "cxr-bert", "roberta"};
+  std::string type = config.string("model_type", "");
+  if (std::find(kTypes.begin(), kTypes.end(), type) == kTypes.end()) {
+    config.reject("model_type", "one of 'clip_text_model', 'bert', 'cxr-bert', 'roberta'");
+  }
+  return type;
+}
+
 std::shared_ptr<TextEncoder> load_text_encoder(const Config& config, StateDict state,
                                                const LoadOptions& options) {
-  const std::string type = config.string("model_type", "");
+  const std::string type = text_encoder_type(config);
   if (type == "clip_text_model") {
     const auto clip = CLIPTextOptions::from_config(config, state);
     return load<CLIPTextModelImpl>(clip, clip_text_keys(std::move(state)), options);
-  }
-  if (type == "bert" || type == "cxr-bert") {
-    state = bert_keys(std::move(state));
-    return load<BertModelImpl>(bert_options(config, state), state, options);
   }
   if (type == "roberta") {
     state = roberta_keys(std::move(state));
     return load<BertModelImpl>(roberta_options(config, state), state, options);
   }
-  config.reject("model_type", "one of 'clip_text_model', 'bert', 'cxr-bert', 'roberta'");
+  state = bert_keys(std::move(state));
+  return load<BertModelImpl>(bert_options(config, state), state, options);
 }
 
 }  // namespace latentray

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/config.h"
@@ -78,6 +79,9 @@ class TextEncoder : public torch::nn::Module {
 
 // The mean over the tokens whose mask is not 0, special ones included: [N, L, C], [N, L] → [N, C].
 at::Tensor mean_pool(const at::Tensor& hidden, const at::Tensor& attention_mask);
+
+// The config's "model_type": 'clip_text_model', 'bert', 'cxr-bert' or 'roberta'.
+std::string text_encoder_type(const Config& config);
 
 // The encoder that `config` ("model_type") describes, with the weights of `state`. Parts that some
 // checkpoints of an architecture have and others lack (pooler, projection) follow from the keys.

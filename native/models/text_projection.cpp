@@ -3,30 +3,13 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
-#include <cmath>
-
 #include "core/dtype.h"
 #include "models/positive_integer.h"
+#include "models/random_init.h"
 
 namespace latentray {
 
 using at::Tensor;
-
-namespace {
-
-// Kaiming's uniform distribution with a = √5, in PyTorch's order of operations.
-void initialize_linear(nn::Linear& linear, at::Generator generator) {
-  const double a = std::sqrt(5.0);
-  const auto fan_in = static_cast<double>(linear->weight.size(1));
-  const double gain = std::sqrt(2.0 / (1 + a * a));
-  const double bound = std::sqrt(3.0) * (gain / std::sqrt(fan_in));
-  linear->weight.set_data(at::empty(linear->weight.sizes()).uniform_(-bound, bound, generator));
-  const double bias_bound = 1 / std::sqrt(fan_in);
-  linear->bias.set_data(
-      at::empty(linear->bias.sizes()).uniform_(-bias_bound, bias_bound, generator));
-}
-
-}  // namespace
 
 TextProjectionOptions TextProjectionOptions::from_config(const Config& config) {
   for (const char* key : {"in_features", "out_features"}) {
@@ -61,10 +44,7 @@ Tensor TextProjectionImpl::forward(const Tensor& states) {
 }
 
 void TextProjectionImpl::initialize(uint64_t seed) {
-  const at::NoGradGuard no_grad;
-  const auto generator = at::detail::createCPUGenerator(seed);
-  initialize_linear(linear_1_, generator);
-  if (linear_2_) initialize_linear(linear_2_, generator);
+  draw_weights(*this, at::make_generator<at::CPUGeneratorImpl>(seed));
 }
 
 TextProjection load_text_projection(const Config& config, const StateDict& state,

@@ -18,9 +18,9 @@ using Block = std::function<at::Tensor(const std::vector<at::Tensor>& inputs)>;
 // on the way is not kept; gradients are bit for bit those without it.
 //
 // The backward pass of a checkpointed block is a pass of its own inside the whole one: it adds to
-// the gradients of the block's parameters (for backward(), not for grad()), takes autocast as the
-// forward pass had it, and ends early when that pass's cancel token fires, which leaves the
-// gradients of the later blocks behind. The token must live until then.
+// the gradients of the block's parameters (for backward(), not for grad()), and takes autocast as
+// the forward pass had it. Where the thread that runs it has a cancel token that fires, it ends
+// between blocks and leaves the gradients of the later ones behind.
 at::Tensor run_block(bool checkpoint, const std::vector<at::Tensor>& inputs, const Block& block);
 
 }  // namespace latentray::nn

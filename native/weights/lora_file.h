@@ -2,9 +2,8 @@
 // ("unet.….to_q.lora_A.weight"), older diffusers ("….to_q.lora.down.weight",
 // "….q_proj.lora_linear_layer.down.weight", "….processor.to_q_lora.down.weight"), kohya-ss
 // ("lora_unet_…_to_q.lora_down.weight") and the original layout's
-// ("diffusion_model.….to_q.lora_up.weight"). References: diffusers
-// loaders/lora_conversion_utils.py and utils/state_dict_utils.py; kohya-ss/sd-scripts
-// networks/lora.py.
+// ("diffusion_model.….to_q.lora_up.weight"). References: diffusers loaders/lora_conversion_utils.py
+// and utils/state_dict_utils.py; kohya-ss/sd-scripts networks/lora.py.
 #pragma once
 
 #include <map>

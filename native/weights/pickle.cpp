@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "core/error.h"
 
@@ -165,6 +166,7 @@ class Unpickler {
   void recall(uint64_t index);
   void reduce();
   void build();
+  Dict take_dict(Ref value, const char* what) const;
   void push_storage();
   TensorView tensor_of(const std::vector<Ref>& arguments) const;
   std::vector<int64_t> integers_of(Ref value) const;
@@ -477,7 +479,9 @@ void Unpickler::reduce() {
     push_content(ParameterDict{});
   } else if (name == kSet || name == kOldSet) {
     if (arguments.size() > 1) corrupt("set: expected one argument");
-    push_content(arguments.empty() ? Sequence{} : as<Sequence>(arguments[0], "a set's items"));
+    if (arguments.empty()) return push_content(Sequence{});
+    as<Sequence>(arguments[0], "a set's items");
+    stack_.push_back(arguments[0]);
   } else {
     corrupt("'" + name + "' is not called in a checkpoint");
   }
@@ -493,9 +497,15 @@ void Unpickler::build() {
     top_as<Dict>("a dict to give a state to");
     return;
   }
-  const Ref parameters = find(as<Dict>(state, "a ParameterDict's state"), "_parameters");
+  const Ref parameters = find(take_dict(state, "a ParameterDict's state"), "_parameters");
   if (parameters == nullptr) corrupt("ParameterDict: expected _parameters");
-  object.content = Dict(as<Dict>(parameters, "a ParameterDict's parameters"));
+  object.content = take_dict(parameters, "a ParameterDict's parameters");
+}
+
+// Out of its value, not copied: a file can name one dict as the state of millions of objects.
+Dict Unpickler::take_dict(Ref value, const char* what) const {
+  as<Dict>(value, what);
+  return std::exchange(std::get<Dict>(value->content), Dict{});
 }
 
 // ('storage', type, key, location, numel) stands for bytes outside the pickle.

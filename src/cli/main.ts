@@ -8,6 +8,7 @@ import { registerEmbedCommand } from './embed-command.js';
 import { registerGenerateCommand } from './generate-command.js';
 import { registerInspectCommand } from './inspect-command.js';
 import { registerReconstructCommand } from './reconstruct-command.js';
+import { registerTrainCommand } from './train-command.js';
 
 const program = new Command('latentray')
   .description('Latent diffusion for medical imaging. Research use only; not a medical device.')
@@ -15,6 +16,7 @@ const program = new Command('latentray')
   .showHelpAfterError();
 registerGenerateCommand(program);
 registerReconstructCommand(program);
+registerTrainCommand(program);
 registerConvertCommand(program);
 registerInspectCommand(program);
 registerEmbedCommand(program);

@@ -39,13 +39,19 @@ export function seeds(text: string): bigint[] {
   return parts.map(BigInt);
 }
 
-/** Ctrl-C stops the work within a step; a second one ends the process at once. */
+/** Ctrl-C, or a batch system's SIGTERM, stops the work within a step; a second one ends the process at once. */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
-  process.once('SIGINT', () => {
-    process.exitCode = 130;
-    controller.abort(new LatentrayError('ERR_INTERRUPTED', 'stopped by Ctrl-C'));
-  });
+  const stops = [
+    { name: 'SIGINT', exitCode: 130, message: 'stopped by Ctrl-C' },
+    { name: 'SIGTERM', exitCode: 143, message: 'stopped by SIGTERM' },
+  ] as const;
+  for (const { name, exitCode, message } of stops) {
+    process.once(name, () => {
+      process.exitCode = exitCode;
+      controller.abort(new LatentrayError('ERR_INTERRUPTED', message));
+    });
+  }
   return controller.signal;
 }
 

@@ -10,11 +10,13 @@ export class ProgressBar {
     this.#stream = stream;
   }
 
-  update(done: number, total: number): void {
+  /** @param note - What to say beside the bar. By default how long it takes still. */
+  update(done: number, total: number, note?: string): void {
     if (!this.#stream.isTTY) return;
     const share = total > 0 ? done / total : 0;
     const bar = '█'.repeat(Math.round(share * 24)).padEnd(24, '░');
-    this.#stream.write(`\r\x1b[K${this.#label} ${bar} ${done}/${total} ${this.#remaining(share)}`);
+    const words = note ?? this.#remaining(share);
+    this.#stream.write(`\r\x1b[K${this.#label} ${bar} ${done}/${total} ${words}`);
     this.#drawn = true;
   }
 

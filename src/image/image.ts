@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import sharp, { type Sharp } from 'sharp';
+import sharp, { type Metadata, type Sharp } from 'sharp';
 import { z } from 'zod';
+import { readDicom } from '../data/dicom/read-dicom.js';
 import { invalidArgument, LatentrayError } from '../errors.js';
 import type { JobOptions } from '../native/addon.js';
 import { checkPath, jobOptions, parseOptions } from '../parse-options.js';
@@ -90,7 +91,8 @@ export class Image implements PixelImage {
 
   /**
    * Reads PNG, JPEG, WebP, TIFF, GIF or AVIF as the pixels are stored: grey stays grey, 16 bits stay 16
-   * bits, no colour profile is applied, and neither is the orientation that a camera noted in EXIF.
+   * bits, no colour profile is applied, and neither is the orientation that a camera noted in EXIF. A file
+   * called .dcm is read by `readDicom` as it is displayed, with 16 bits.
    *
    * @throws LatentrayError `ERR_IMAGE_DECODE` for what is no image, has several pages, or has samples of
    *   other kinds than 8 and 16 bits.
@@ -99,6 +101,10 @@ export class Image implements PixelImage {
     const { signal } = parseOptions(jobOptions, options, 'Image.read');
     signal?.throwIfAborted();
     const { input, name } = open(source);
+    if (/\.dcm$/i.test(name)) {
+      const { pixels, width, height, channels } = await readDicom(name, { signal });
+      return Image.fromPixels(pixels, { width, height, channels, bitDepth: 16 });
+    }
     const image = await decode(input, name);
     signal?.throwIfAborted();
     return image;
@@ -218,25 +224,52 @@ export function toSharp({ width, height, channels, data }: PixelImage): Sharp {
 }
 
 async function decode(input: string | Uint8Array, name: string): Promise<Image> {
+  const { pipeline, bitDepth, metadata } = await openDecoder(input, name);
+  const depth = bitDepth === 16 ? 'ushort' : 'uchar';
+  const job = pipeline.raw({ depth }).toBuffer({ resolveWithObject: true });
+  const { data, info } = await naming(name, job);
+  const { xmp } = metadata;
+  return new Image({
+    width: info.width,
+    height: info.height,
+    channels: info.channels as 1 | 3 | 4,
+    data: bitDepth === 16 ? new Uint16Array(new Uint8Array(data).buffer) : new Uint8Array(data),
+    provenance: xmp && provenanceFromXmp(xmp.toString('utf8'), name),
+  });
+}
+
+/** An image file that is about to be decoded. */
+export interface Decoder {
+  /** Gives the samples as they are stored. */
+  readonly pipeline: Sharp;
+  readonly bitDepth: 8 | 16;
+  readonly metadata: Metadata;
+}
+
+/**
+ * How an image file is decoded everywhere in this package.
+ *
+ * @param name - What messages call it.
+ * @param autoOrient - Turns the image as its EXIF says.
+ * @throws LatentrayError `ERR_IMAGE_DECODE`
+ */
+export async function openDecoder(
+  input: string | Uint8Array,
+  name: string,
+  { autoOrient = false } = {},
+): Promise<Decoder> {
   const metadata = await naming(name, sharp(input).metadata());
-  const { depth, space, hasAlpha, pages = 1, xmp } = metadata;
+  const { depth, space, hasAlpha, pages = 1 } = metadata;
   if (pages > 1) throw decodeError(name, `has ${pages} pages; expected one`);
   if (depth !== 'uchar' && depth !== 'ushort') {
     throw decodeError(name, `has samples of kind '${depth}'; expected 8 or 16 bits`);
   }
   const wide = depth === 'ushort';
   const grey = (space === 'b-w' || space === 'grey16') && !hasAlpha;
-  const pipeline = sharp(input, { ignoreIcc: true })
-    .toColourspace(grey ? (wide ? 'grey16' : 'b-w') : wide ? 'rgb16' : 'srgb')
-    .raw({ depth });
-  const { data, info } = await naming(name, pipeline.toBuffer({ resolveWithObject: true }));
-  return new Image({
-    width: info.width,
-    height: info.height,
-    channels: info.channels as 1 | 3 | 4,
-    data: wide ? new Uint16Array(new Uint8Array(data).buffer) : new Uint8Array(data),
-    provenance: xmp && provenanceFromXmp(xmp.toString('utf8'), name),
-  });
+  const pipeline = sharp(input, { ignoreIcc: true, autoOrient }).toColourspace(
+    grey ? (wide ? 'grey16' : 'b-w') : wide ? 'rgb16' : 'srgb',
+  );
+  return { pipeline, bitDepth: wide ? 16 : 8, metadata };
 }
 
 function open(source: ImageSource): { input: string | Uint8Array; name: string } {
@@ -248,7 +281,8 @@ function open(source: ImageSource): { input: string | Uint8Array; name: string }
   return { input: source, name: source };
 }
 
-async function naming<T>(name: string, work: Promise<T>): Promise<T> {
+/** What sharp says of an image, with the image's name. */
+export async function naming<T>(name: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (cause) {

@@ -16,6 +16,7 @@ import {
   openModelFolder,
   sourceOf,
 } from './model-folder.js';
+import { type NewModelOptions, newModel, newModelOptions } from './new-model.js';
 import { type SaveOptions, saveModel } from './save-model.js';
 
 /** How large images are worked on. */
@@ -59,7 +60,7 @@ export interface Encoded {
 export class Autoencoder extends NativeObject {
   readonly #handle: AutoencoderHandle;
   #config: Readonly<Record<string, unknown>>;
-  /** The files that the weights came from. */
+  /** The files that the weights came from; none for a new one. */
   readonly weightFiles: readonly string[];
 
   private constructor(
@@ -90,6 +91,25 @@ export class Autoencoder extends NativeObject {
       addon().loadAutoencoder(sourceOf(folder, model), token),
     );
     return new Autoencoder(handle, folder.config, folder.weightFiles);
+  }
+
+  /**
+   * An autoencoder with random float32 weights, as PyTorch's layers draw them: to be trained from the start.
+   *
+   * @param config What config.json holds, with diffusers' keys: `_class_name` says which of the two it is,
+   * and what it does not say takes that class's defaults.
+   * @throws `ERR_CONFIG_INVALID`, `ERR_INVALID_ARG`, `ERR_DEVICE_UNAVAILABLE`, `ERR_OUT_OF_MEMORY`.
+   */
+  static async create(
+    config: Readonly<Record<string, unknown>>,
+    options: NewModelOptions = {},
+  ): Promise<Autoencoder> {
+    const parsed = parseOptions(newModelOptions, options, 'Autoencoder.create');
+    const { folder, source, seed } = newModel(config, parsed, 'Autoencoder.create');
+    const handle = await runJob(parsed.signal, (token) =>
+      addon().createAutoencoder(source, token, seed),
+    );
+    return new Autoencoder(handle, folder.config, []);
   }
 
   static async #loadTaesd(path: string, files: string[], options: CheckpointOptions) {

@@ -21,6 +21,7 @@ import {
   openModelFolder,
   sourceOf,
 } from './model-folder.js';
+import { type NewModelOptions, newModel, newModelOptions } from './new-model.js';
 import { type SaveOptions, saveModel } from './save-model.js';
 import {
   type ForwardRequest,
@@ -52,6 +53,8 @@ const loadOptions = z.strictObject({
   ...checkpointOptions.shape,
   tokenizer: z.string().optional(),
 });
+
+const createOptions = z.strictObject({ ...newModelOptions.shape, tokenizer: z.string() });
 
 /** CLIP's text transformer, BERT, RoBERTa or CXR-BERT, with its tokenizer. */
 export class TextEncoder extends NativeObject {
@@ -95,6 +98,29 @@ export class TextEncoder extends NativeObject {
     const tokenizerFolder = given ?? (await findTokenizerFolder(path));
     const tokenizer = await loadTokenizer(tokenizerFolder, { modelMaxLength: handle.maxLength });
     return new TextEncoder(handle, folder, { tokenizer, folder: tokenizerFolder });
+  }
+
+  /**
+   * A text encoder with random float32 weights, as transformers draws them, and a tokenizer that is there
+   * already: to be trained from the start.
+   *
+   * @param config What config.json holds, with transformers' keys: `model_type` says what it is, and what it
+   * does not say takes that class's defaults. `vocab_size` must hold the tokenizer's ids.
+   * @param options `tokenizer`: the folder with the tokenizer's files.
+   * @throws `ERR_CONFIG_INVALID`, `ERR_INVALID_ARG`, `ERR_TOKENIZER`, `ERR_DEVICE_UNAVAILABLE`,
+   * `ERR_OUT_OF_MEMORY`.
+   */
+  static async create(
+    config: Readonly<Record<string, unknown>>,
+    options: NewModelOptions & { readonly tokenizer: string },
+  ): Promise<TextEncoder> {
+    const parsed = parseOptions(createOptions, options, 'TextEncoder.create');
+    const { folder, source, seed } = newModel(config, parsed, 'TextEncoder.create');
+    const handle = await runJob(parsed.signal, (token) =>
+      addon().createTextEncoder(source, token, seed),
+    );
+    const tokenizer = await loadTokenizer(parsed.tokenizer, { modelMaxLength: handle.maxLength });
+    return new TextEncoder(handle, folder, { tokenizer, folder: parsed.tokenizer });
   }
 
   /** @internal */

@@ -12,6 +12,7 @@ import {
   openModelFolder,
   sourceOf,
 } from './model-folder.js';
+import { type NewModelOptions, newModel, newModelOptions } from './new-model.js';
 import { type SaveOptions, saveModel } from './save-model.js';
 
 /** What a U-Net sees. */
@@ -47,7 +48,7 @@ export class UNet extends NativeObject {
   readonly #handle: UNetHandle;
   /** The published config.json. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** The files that the weights came from. */
+  /** The files that the weights came from; none for a new one. */
   readonly weightFiles: readonly string[];
 
   private constructor(handle: UNetHandle, folder: ModelFolder) {
@@ -70,6 +71,23 @@ export class UNet extends NativeObject {
     const handle = await runJob(model.signal, (token) =>
       addon().loadUNet(sourceOf(folder, model), token),
     );
+    return new UNet(handle, folder);
+  }
+
+  /**
+   * A U-Net with random float32 weights, as PyTorch's layers draw them: to be trained from the start.
+   *
+   * @param config What config.json holds, with diffusers' keys; what it does not say takes the defaults of
+   * `UNet2DConditionModel`.
+   * @throws `ERR_CONFIG_INVALID`, `ERR_INVALID_ARG`, `ERR_DEVICE_UNAVAILABLE`, `ERR_OUT_OF_MEMORY`.
+   */
+  static async create(
+    config: Readonly<Record<string, unknown>>,
+    options: NewModelOptions = {},
+  ): Promise<UNet> {
+    const parsed = parseOptions(newModelOptions, options, 'UNet.create');
+    const { folder, source, seed } = newModel(config, parsed, 'UNet.create');
+    const handle = await runJob(parsed.signal, (token) => addon().createUNet(source, token, seed));
     return new UNet(handle, folder);
   }
 

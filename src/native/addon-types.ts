@@ -407,6 +407,7 @@ export interface Addon {
   ): Promise<void>;
 
   loadTextEncoder(source: ModelSource, token: Token): Promise<TextEncoderHandle>;
+  createTextEncoder(source: ModelSource, token: Token, seed: bigint): Promise<TextEncoderHandle>;
   textEncoderSave(
     encoder: TextEncoderHandle,
     path: string,
@@ -455,6 +456,7 @@ export interface Addon {
   unfuseLora(...request: [...LoraTarget, token: Token]): Promise<number>;
 
   loadUNet(source: ModelSource, token: Token): Promise<UNetHandle>;
+  createUNet(source: ModelSource, token: Token, seed: bigint): Promise<UNetHandle>;
   unetSave(unet: UNetHandle, path: string, dtype: DType | null, token: Token): Promise<void>;
   unetForward(
     unet: UNetHandle,
@@ -478,6 +480,7 @@ export interface Addon {
   ): Promise<ControlResidualHandles>;
 
   loadAutoencoder(source: ModelSource, token: Token): Promise<AutoencoderHandle>;
+  createAutoencoder(source: ModelSource, token: Token, seed: bigint): Promise<AutoencoderHandle>;
   loadTaesd(source: ModelSource, token: Token): Promise<AutoencoderHandle>;
   autoencoderSave(
     autoencoder: AutoencoderHandle,

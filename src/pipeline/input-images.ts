@@ -80,7 +80,8 @@ async function tensorPart(tensor: Tensor): Promise<{ head: string; data: ArrayBu
   return { head: `tensor ${shape.join('×')}`, data: values.data() };
 }
 
-async function sha256({ buffer, byteOffset, byteLength }: ArrayBufferView): Promise<string> {
+/** In hexadecimal; computed off the event loop. */
+export async function sha256({ buffer, byteOffset, byteLength }: ArrayBufferView): Promise<string> {
   const own = new Uint8Array(buffer, byteOffset, byteLength).slice(); // digest() refuses shared memory
   return Buffer.from(await webcrypto.subtle.digest('SHA-256', own)).toString('hex');
 }

@@ -43,7 +43,8 @@ async function hashFiles(files: readonly string[]): Promise<string> {
   return lines;
 }
 
-async function fileDigest(path: string): Promise<string> {
+/** The SHA-256 of a file, in hexadecimal. */
+export async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 18 })) hash.update(chunk);
   return hash.digest('hex');

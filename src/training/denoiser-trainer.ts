@@ -151,7 +151,7 @@ const batchSchema = z.strictObject({
 /**
  * Trains what predicts noise in latents, in place and step by step: `accumulate` each of a step's batches, then
  * `update`. Whole parts, low-rank additions, single tokens, or several of them. While the trainer lives, the
- * models' own calls use what is being learned. After `dispose` whole parts and tokens keep it; low-rank
+ * models' own calls use what is being learned. After {@link dispose} whole parts and tokens keep it; low-rank
  * additions are taken out: load the file of {@link saveLora} to go on using them. The models' files are not
  * touched.
  *

@@ -39,13 +39,14 @@ export const optimizerOptions = z.strictObject({
   momentum: fraction.default(0),
 }) satisfies z.ZodType<NativeOptimizer>;
 
-/** @internal {@link EmaOptions}. */
-export const emaOptions = z
-  .strictObject({
-    decay: z.number().min(0).max(1).default(0.9999),
-    invGamma: z.number().positive().optional(),
-    power: z.number().positive().optional(),
-  })
-  .transform(({ decay, invGamma, power }): NativeEma => {
-    return { decay, invGamma: invGamma ?? null, power: power ?? null };
-  });
+/** @internal {@link EmaOptions}, as they are given. */
+export const emaConfig = z.strictObject({
+  decay: z.number().min(0).max(1).default(0.9999),
+  invGamma: z.number().positive().optional(),
+  power: z.number().positive().optional(),
+});
+
+/** @internal {@link EmaOptions}, as the addon takes them. */
+export const emaOptions = emaConfig.transform(({ decay, invGamma, power }): NativeEma => {
+  return { decay, invGamma: invGamma ?? null, power: power ?? null };
+});

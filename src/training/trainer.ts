@@ -34,10 +34,7 @@ export const commonTrainerOptions = {
   processGroup: processGroupOption,
 };
 
-/**
- * What every trainer does once a step's gradients are there. {@link NativeObject.dispose} frees what only training
- * needs; the models keep what they learned.
- */
+/** What every trainer does once a step's gradients are there. */
 export abstract class Trainer<Update> extends NativeObject {
   readonly #handle: TrainerHandle<Update>;
 

@@ -303,6 +303,11 @@ t.test('what does not fit is an error, and changes nothing', async (t) => {
     { ...fits, 'unet.nowhere.lora_A.weight': down, 'unet.nowhere.lora_B.weight': up },
     'ERR_WEIGHTS_UNEXPECTED_KEY',
   );
+  const again = `diffusion_model.${originalName(module)}`;
+  await rejects(
+    { ...fits, [`${again}.lora_down.weight`]: down, [`${again}.lora_up.weight`]: up },
+    'ERR_WEIGHTS_UNEXPECTED_KEY',
+  );
   await rejects({ [`unet.${module}.lora_A.weight`]: down }, 'ERR_WEIGHTS_MISSING_KEY');
   await rejects(
     { [`unet.${module}.lora_A.weight`]: up, [`unet.${module}.lora_B.weight`]: up },

@@ -35,6 +35,11 @@ export const dict = (entries: Record<string, Buffer>) => items(emptyDict, entrie
 export const orderedDict = (entries: Record<string, Buffer> = {}) =>
   items(call(global('collections', 'OrderedDict')), entries);
 
+/** `value`, which {@link recall} can name again by a number below 256. */
+export const remember = (number: number, value: Buffer) =>
+  Buffer.concat([value, of('q'), Buffer.from([number])]);
+export const recall = (number: number) => Buffer.concat([of('h'), Buffer.from([number])]);
+
 /** An instance that is made without a constructor, then given its state. */
 export const object = (module: string, name: string, state: Buffer) =>
   Buffer.concat([global(module, name), emptyTuple, of('\x81'), state, of('b')]);

@@ -15,6 +15,8 @@ import {
   none,
   object,
   orderedDict,
+  recall,
+  remember,
   tensor,
   text,
   tuple,
@@ -126,6 +128,15 @@ t.test('nothing that a state smuggles in is called', async (t) => {
   t.notOk(existsSync(trace));
 });
 
+/** One state for two, which would be read once for each of millions. */
+function twins(): Buffer {
+  const state = remember(1, dict({ _parameters: good }));
+  return list(
+    object(container, 'ParameterDict', state),
+    object(container, 'ParameterDict', recall(1)),
+  );
+}
+
 /** Each broken value with a part of the message. */
 const corrupt: [string, Buffer, RegExp][] = [
   ['no parameters', parameterDict({}), /_parameters/],
@@ -133,6 +144,7 @@ const corrupt: [string, Buffer, RegExp][] = [
   ['a state that is no dict', object(container, 'ParameterDict', tuple(none)), /state/],
   ['no state', call(global(container, 'ParameterDict')), /no tensor uses/],
   ['arguments', call(global(container, 'ParameterDict'), emptyDict), /no arguments/],
+  ['a state for two', twins(), /expected _parameters/],
   ['a state for a set', object('builtins', 'set', dict({})), /expected a dict/],
   ['a parameter of nothing', call(global('torch.nn.parameter', 'Parameter')), /without a tensor/],
   ['a set of two', call(global('builtins', 'set'), list(), list()), /one argument/],

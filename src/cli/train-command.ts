@@ -1,0 +1,97 @@
+import type { Command } from 'commander';
+import {
+  LatentrayError,
+  Pipeline,
+  type PipelineOptions,
+  processGroupFromEnvironment,
+  type TrainConfig,
+  train,
+} from '../index.js';
+import { interruptSignal, printJson } from './options.js';
+import { addTrainFlags, readConfig } from './train-flags.js';
+import { TrainReport } from './train-report.js';
+
+interface TrainFlags extends TrainConfig {
+  config?: string;
+  pipeline?: PipelineSource;
+  dataset?: string;
+  output?: string;
+  device?: string;
+  json?: boolean;
+}
+
+/** A pipeline as a file may name it: its folder, or the folder with what replaces its parts. */
+type PipelineSource = string | ({ readonly path: string } & PipelineOptions);
+
+/** `latentray train`: a run that a file or flags describe. */
+export function registerTrainCommand(program: Command): void {
+  const command = program
+    .command('train')
+    .description(
+      'fine-tune a model: a file says how, flags override it; values with several parts are YAML',
+    )
+    .option('-c, --config <file>', 'YAML or JSON: pipeline, dataset, output and the options below')
+    .option('--pipeline <folder>', 'the model, in the diffusers layout')
+    .option('--dataset <folder>', 'images and metadata.jsonl')
+    .option('-o, --output <folder>', "the run's folder: checkpoints, metrics, the result")
+    .option('--device <name>', 'cpu, cuda or cuda:N');
+  addTrainFlags(command).option('--json', 'print one JSON object').action(runTraining);
+}
+
+async function runTraining({ config, json, ...flags }: TrainFlags): Promise<void> {
+  const signal = interruptSignal();
+  const given = { ...(config !== undefined && (await readConfig(config))), ...flags };
+  const { pipeline, device, dataset, output, ...options } = given as TrainFlags;
+  const report = isFirstProcess() ? new TrainReport() : undefined;
+  try {
+    const result = await train({
+      ...options,
+      dataset: required('dataset', dataset),
+      output: required('output', output),
+      pipeline: await openPipeline(required('pipeline', pipeline), device, signal),
+      signal,
+      onStep: (step) => report?.step(step),
+      onProgress: (progress) => report?.progress(progress),
+    });
+    report?.end();
+    if (!report) return;
+    if (json) printJson(result);
+    else process.stdout.write(`${result.result}\n`);
+  } finally {
+    report?.end();
+  }
+}
+
+/** A folder alone is opened by `train`, which knows what of it begins from scratch. */
+async function openPipeline(
+  source: PipelineSource,
+  device: string | undefined,
+  signal: AbortSignal,
+): Promise<Pipeline | string> {
+  if (typeof source === 'string' && device === undefined) return source;
+  const { path, ...options } = typeof source === 'string' ? { path: source } : source;
+  return Pipeline.load(path, {
+    ...options,
+    ...(device !== undefined && { device: ownDevice(device) }),
+    signal,
+  });
+}
+
+/** Each of the processes on a machine has a GPU of its own. */
+function ownDevice(device: string): string {
+  const place = processGroupFromEnvironment();
+  return device === 'cuda' && place ? `cuda:${place.localRank}` : device;
+}
+
+function isFirstProcess(): boolean {
+  return (processGroupFromEnvironment()?.rank ?? 0) === 0;
+}
+
+function required<Value>(name: string, value: Value | undefined): Value {
+  if (value !== undefined) return value;
+  throw new LatentrayError(
+    'ERR_INVALID_ARG',
+    `${name}: expected it in the file of --config, or as --${name}`,
+    { argument: name },
+  );
+}

@@ -9,6 +9,9 @@
 #include "denoising_loop.h"
 #include "devices.h"
 #include "environment.h"
+#include "feature_distances.h"
+#include "feature_network.h"
+#include "feature_statistics.h"
 #include "inpainting.h"
 #include "job.h"
 #include "lora.h"
@@ -16,6 +19,7 @@
 #include "noise_predictor.h"
 #include "noise_source.h"
 #include "process_group.h"
+#include "ranking.h"
 #include "safety_checker.h"
 #include "scheduler.h"
 #include "tensor.h"
@@ -64,6 +68,10 @@ Napi::Object initialize_module(Napi::Env env, Napi::Object exports) {
   DenoisingRunObject::export_functions(env, exports);
   export_lora(env, exports);
   export_metrics(env, exports);
+  FeatureNetworkObject::export_functions(env, exports);
+  FeatureStatisticsObject::export_functions(env, exports);
+  export_feature_distances(env, exports);
+  export_ranking(env, exports);
   ProcessGroupObject::export_functions(env, exports);
   AutoencoderTrainerObject::export_functions(env, exports);
   DenoiserTrainerObject::export_functions(env, exports);

@@ -72,6 +72,18 @@ function requireSeparatePatients(parts: ClassifierParts): void {
 }
 
 /**
+ * @internal The records with every label of any of them, absent ones as negatives. For data sets that list what
+ * is there, and are known to list all of it: a list in a folder's metadata has positives alone.
+ */
+export function absentAsNegative<Item extends LabelledRecord>(
+  records: readonly Item[],
+): readonly Item[] {
+  const names = new Set(records.flatMap(({ labels }) => Object.keys(labels)));
+  const negatives = Object.fromEntries([...names].sort().map((name) => [name, 0 as const]));
+  return records.map((record) => ({ ...record, labels: { ...negatives, ...record.labels } }));
+}
+
+/**
  * @internal Checks the labels that were asked for, or finds those that can be learned: with positives and
  * negatives, sorted by name. `ERR_DATASET`, `ERR_INVALID_ARG`.
  */
@@ -95,7 +107,8 @@ export function learnableLabels(
   if (hopeless.length > 0 || (asked ?? learnable).length === 0) {
     throw datasetError(
       `labels: expected positives and negatives of ${hopeless.join(', ') || 'a label'} among the ` +
-        `${records.length} records to train on, found ${learnable.join(', ') || 'no label'} to have both`,
+        `${records.length} records to train on, found ${learnable.join(', ') || 'no label'} to have both. ` +
+        'Where a label that is not mentioned is negative, say so',
     );
   }
   return asked ?? learnable;

@@ -3,6 +3,7 @@ import type { Labels } from '../../src/index.js';
 import { EarlyStopping } from '../../src/training/classifier-progress.js';
 import { classifierReport } from '../../src/training/classifier-report.js';
 import {
+  absentAsNegative,
   classifierParts,
   labelRows,
   learnableLabels,
@@ -76,6 +77,30 @@ t.test('only labels with positives and negatives can be learned', async (t) => {
   t.throws(() => learnableLabels([]), { code: 'ERR_DATASET' });
   t.throws(() => learnableLabels(records, []), { code: 'ERR_DATASET' });
   t.throws(() => learnableLabels(records, ['Mass', 'Mass']), { code: 'ERR_INVALID_ARG' });
+});
+
+t.test('labels that are not mentioned are negative only where that is said', async (t) => {
+  const records = [
+    record(0, 0, { Mass: 1 }),
+    record(1, 1),
+    record(2, 2, { Mass: 0, Edema: -1 }),
+    record(3, 3, { Edema: 1 }),
+  ];
+  const listed = records.filter(({ labels }) => labels.Mass !== 0);
+  t.throws(() => learnableLabels(listed), { code: 'ERR_DATASET', message: /not mentioned/ });
+  const complete = absentAsNegative(records);
+  t.same(
+    complete.map(({ labels }) => labels),
+    [
+      { Edema: 0, Mass: 1 },
+      { Edema: 0, Mass: 0 },
+      { Edema: -1, Mass: 0 },
+      { Edema: 1, Mass: 0 },
+    ],
+    'what is uncertain stays so',
+  );
+  t.same(learnableLabels(absentAsNegative(listed)), ['Edema', 'Mass']);
+  t.same(records[1]?.labels, {}, 'the records given are as they were');
 });
 
 t.test('uncertain and unknown labels are NaN, and count for no weight', async (t) => {

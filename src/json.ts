@@ -1,10 +1,14 @@
 import { LatentrayError } from './errors.js';
 
-/** Strings, so that what stands inside them is left alone, and the three words that Python's json adds. */
-const stringsAndNonFinite = /"[^"\\]*(?:\\.[^"\\]*)*"|-Infinity|Infinity|NaN/gs;
+/** Strings, so that what stands inside them is left alone, numbers, and the three words that Python adds. */
+const words =
+  /"[^"\\]*(?:\\.[^"\\]*)*"|-?Infinity|NaN|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/gs;
 
-/** JSON has no word for NaN: it travels as a string that no file holds. */
-const nanPlaceholder = '\u0000latentray-nan';
+/** What JSON.parse would not tell apart travels as a string that no file holds. */
+const marked = '\u0000latentray-number:';
+
+/** The keys, or places, of an object or a list whose numbers are whole and were written as floats. */
+const wholeFloats = new WeakMap<object, ReadonlySet<string>>();
 
 /**
  * Reads JSON as Python's `json.dump` writes it: `NaN`, `Infinity` and `-Infinity` outside strings become
@@ -22,6 +26,25 @@ export function parsePythonJson(text: string, path: string): unknown {
     throw new LatentrayError('ERR_CONFIG_INVALID', message, { path });
   }
   return value;
+}
+
+/**
+ * Reads a config as {@link parsePythonJson} does, and remembers which of its whole numbers are floats:
+ * {@link stringifyPythonJson} writes those as `1.0`. transformers refuses a config whose `1.0` has become `1`.
+ */
+export function parseConfig(text: string, path: string): unknown {
+  parsePythonJson(text, path); // what it throws speaks of the file's own text
+  return JSON.parse(standardJson(text, isWholeFloat), restoreNumber);
+}
+
+/** A copy of a config with other values for some keys. A spread alone would forget which numbers are floats. */
+export function changedConfig(
+  config: Readonly<Record<string, unknown>>,
+  changes: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const copy = { ...config, ...changes };
+  wholeFloats.set(copy, wholeFloats.get(config) ?? new Set());
+  return copy;
 }
 
 /** Far above any published file, and what every function that walks a value by recursion can stand. */
@@ -47,16 +70,8 @@ function parseDialect(text: string, path: string): unknown {
   } catch {
     // Either broken or Python's dialect: the second reading tells.
   }
-  let holdsNaN = false;
-  const standard = text.replace(stringsAndNonFinite, (word) => {
-    if (word === 'Infinity') return '1e999';
-    if (word === '-Infinity') return '-1e999';
-    if (word !== 'NaN') return word;
-    holdsNaN = true;
-    return JSON.stringify(nanPlaceholder);
-  });
   try {
-    return JSON.parse(standard, holdsNaN ? restoreNaN : undefined);
+    return JSON.parse(standardJson(text), restoreNumber);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new LatentrayError('ERR_CONFIG_INVALID', `${path}: not valid JSON: ${reason}`, {
@@ -66,26 +81,68 @@ function parseDialect(text: string, path: string): unknown {
   }
 }
 
-function restoreNaN(_key: string, value: unknown): unknown {
-  return value === nanPlaceholder ? Number.NaN : value;
+/** The same in standard JSON: NaN, and the numbers that `isMarked` names, as marked strings. */
+function standardJson(text: string, isMarked: (word: string) => boolean = () => false): string {
+  return text.replace(words, (word) => {
+    if (word === 'Infinity') return '1e999';
+    if (word === '-Infinity') return '-1e999';
+    return word === 'NaN' || isMarked(word) ? JSON.stringify(marked + word) : word;
+  });
 }
 
-/** Marks a number that travels as a string through JSON.stringify. */
-const nonFinite = '\u0000latentray-number:';
-const quotedNonFinite = /"\\u0000latentray-number:(NaN|-?Infinity)"/g;
+function isWholeFloat(word: string): boolean {
+  return /^[-\d].*[.eE]/.test(word) && Number.isInteger(Number(word));
+}
+
+function restoreNumber(this: object, key: string, value: unknown): unknown {
+  if (key.startsWith(marked)) throw new SyntaxError('a number in the place of a key');
+  if (typeof value !== 'string' || !value.startsWith(marked)) return value;
+  const number = Number(value.slice(marked.length));
+  if (Number.isInteger(number)) wholeFloats.set(this, new Set(wholeFloats.get(this)).add(key));
+  return number;
+}
+
+/** transformers takes no integer for these, and in JavaScript a new config cannot say 1.0. */
+const floatKeys: ReadonlySet<string> = new Set([
+  'initializer_factor',
+  'initializer_range',
+  'layer_norm_eps',
+]);
 
 /**
- * Writes JSON as diffusers and transformers do: keys sorted, two spaces, a line's end; numbers that JSON has
- * no word for as Python's `json.dump` writes them.
+ * Writes JSON as diffusers and transformers do: keys sorted, two spaces, a line's end, and numbers as Python's
+ * `json.dump` writes them: `1e-05`, `NaN`, `Infinity`, and `1.0` for what was read as a float.
  */
 export function stringifyPythonJson(value: unknown): string {
-  const text = JSON.stringify(value, pythonValue, 2);
-  return `${text.replace(quotedNonFinite, '$1')}\n`;
+  return `${written(value, '\n')}\n`;
 }
 
-function pythonValue(_key: string, value: unknown): unknown {
-  if (typeof value === 'number' && !Number.isFinite(value)) return `${nonFinite}${value}`;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  const entries = Object.entries(value);
-  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+function written(value: unknown, newline: string, isFloat = false): string {
+  if (typeof value === 'number') return pythonNumber(value, isFloat);
+  if (!isContainer(value)) return JSON.stringify(value) ?? 'null';
+  const inner = `${newline}  `;
+  const floats = wholeFloats.get(value);
+  if (Array.isArray(value)) {
+    const items = value.map((item, index) => written(item, inner, floats?.has(String(index))));
+    return items.length === 0 ? '[]' : `[${inner}${items.join(`,${inner}`)}${newline}]`;
+  }
+  const entries = Object.entries(value)
+    .filter(([, item]) => item !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, item]) => {
+      const text = written(item, inner, floats?.has(key) || floatKeys.has(key));
+      return `${JSON.stringify(key)}: ${text}`;
+    });
+  return entries.length === 0 ? '{}' : `{${inner}${entries.join(`,${inner}`)}${newline}}`;
+}
+
+/** Python's `repr` has the digits that JavaScript has, and an exponent for other numbers. */
+function pythonNumber(value: number, isFloat: boolean): string {
+  if (!Number.isFinite(value) || (Number.isInteger(value) && !isFloat)) return String(value);
+  const [digits = '', exponent = ''] = value.toExponential().split('e');
+  if (value !== 0 && (Number(exponent) < -4 || Number(exponent) >= 16)) {
+    return `${digits}e${exponent[0]}${exponent.slice(1).padStart(2, '0')}`;
+  }
+  if (!Number.isInteger(value)) return String(value);
+  return `${Object.is(value, -0) ? '-0' : value}.0`;
 }

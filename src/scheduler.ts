@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { invalidArgument, LatentrayError } from './errors.js';
-import { parsePythonJson } from './json.js';
+import { parseConfig } from './json.js';
 import { exists, readJsonObject } from './models/json-files.js';
 import { addon, type JobOptions, runJob } from './native/addon.js';
 import type { CancelToken, SchedulerHandle, TensorHandle } from './native/addon-types.js';
@@ -107,7 +107,7 @@ export class Scheduler extends NativeObject {
 
   /** Every config key with its value, `_class_name` first. */
   get config(): SchedulerConfig {
-    return parsePythonJson(this.#handle.config, 'scheduler') as SchedulerConfig;
+    return parseConfig(this.#handle.config, 'scheduler') as SchedulerConfig;
   }
 
   /**

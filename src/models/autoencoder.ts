@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { readEnvironment } from '../environment.js';
 import { invalidArgument } from '../errors.js';
+import { changedConfig } from '../json.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { AutoencoderHandle, ModelSource, Pieces } from '../native/addon-types.js';
 import { NativeObject } from '../native/native-object.js';
@@ -165,7 +166,7 @@ export class Autoencoder extends NativeObject {
     if (!Number.isFinite(factor) || factor <= 0)
       throw invalidArgument('factor', 'a number above 0', factor);
     await runJob(signal, async (token) => addon().setScalingFactor(this.#handle, factor, token));
-    this.#config = { ...this.#config, scaling_factor: factor };
+    this.#config = changedConfig(this.#config, { scaling_factor: factor });
   }
 
   /**

@@ -1,10 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { LatentrayError } from '../errors.js';
-import { parsePythonJson } from '../json.js';
+import { parseConfig } from '../json.js';
 
 /** Reads a JSON object. `ERR_MODEL_NOT_FOUND` or `ERR_CONFIG_INVALID`. */
 export async function readJsonObject(path: string): Promise<Record<string, unknown>> {
-  const value = parsePythonJson(await readText(path), path);
+  const value = parseConfig(await readText(path), path);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new LatentrayError('ERR_CONFIG_INVALID', `${path}: expected a JSON object`, { path });
   }

@@ -2,6 +2,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import { z } from 'zod';
 import { readEnvironment } from '../environment.js';
 import { LatentrayError } from '../errors.js';
+import { changedConfig } from '../json.js';
 import type { JobOptions } from '../native/addon.js';
 import type { DType, ModelSource } from '../native/addon-types.js';
 import { checkPath, placedJobOptions } from '../parse-options.js';
@@ -42,11 +43,19 @@ export interface ModelFolder {
   readonly weightFiles: readonly string[];
 }
 
+/** Not a schema of zod's, which would copy the object. */
+function isConfig(value: unknown): boolean {
+  if (typeof value === 'string') return true;
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** @internal {@link CheckpointOptions}. */
 export const checkpointOptions = z.strictObject({
   ...placedJobOptions.shape,
   variant: z.string().optional(),
-  config: z.union([z.string(), z.record(z.string(), z.unknown())]).optional(),
+  config: z
+    .custom<CheckpointOptions['config']>(isConfig, 'expected a path or an object')
+    .optional(),
   ema: z.boolean().optional(),
 });
 
@@ -69,7 +78,7 @@ async function findConfig(
   folder: string,
   given: CheckpointOptions['config'],
 ): Promise<{ configPath: string; config: Record<string, unknown> }> {
-  if (typeof given === 'object') return { configPath: 'config', config: { ...given } };
+  if (typeof given === 'object') return { configPath: 'config', config: changedConfig(given, {}) };
   const path = given ?? folder;
   const configPath = (await isFile(path)) ? path : join(path, 'config.json');
   return { configPath, config: await readJsonObject(configPath) };

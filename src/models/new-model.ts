@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { invalidArgument } from '../errors.js';
+import { changedConfig } from '../json.js';
 import type { JobOptions } from '../native/addon.js';
 import type { ModelSource } from '../native/addon-types.js';
 import { toSeed } from '../noise-source.js';
@@ -30,6 +31,11 @@ export function newModel(
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw invalidArgument('config', 'an object with what config.json holds', config);
   }
-  const folder = { path: '', configPath: name, config: { ...config }, weightFiles: [] };
+  const folder = {
+    path: '',
+    configPath: name,
+    config: changedConfig(config as Record<string, unknown>, {}),
+    weightFiles: [],
+  };
   return { folder, source: sourceOf(folder, options), seed: toSeed(options.seed) };
 }

@@ -2,7 +2,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { invalidArgument, LatentrayError } from '../errors.js';
-import { stringifyPythonJson } from '../json.js';
+import { changedConfig, stringifyPythonJson } from '../json.js';
 import { type JobOptions, runJob } from '../native/addon.js';
 import type { CancelToken, DType } from '../native/addon-types.js';
 import { parseOptions } from '../parse-options.js';
@@ -48,8 +48,8 @@ export async function saveModel(
 /** transformers notes the weights' dtype in its configs. */
 function withDtype(config: Readonly<Record<string, unknown>>, dtype: string | undefined) {
   if (dtype === undefined) return config;
-  if ('dtype' in config) return { ...config, dtype };
-  return 'torch_dtype' in config ? { ...config, torch_dtype: dtype } : config;
+  if ('dtype' in config) return changedConfig(config, { dtype });
+  return 'torch_dtype' in config ? changedConfig(config, { torch_dtype: dtype }) : config;
 }
 
 /** @internal `ERR_WRITE` where a folder cannot be made. */

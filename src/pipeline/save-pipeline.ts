@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { copyTokenizer, indexOfWritten } from '../checkpoints/pipeline-files.js';
+import { changedConfig } from '../json.js';
 import { makeFolder, type SaveOptions, writeJson } from '../models/save-model.js';
 import type { Pipeline } from './pipeline.js';
 
@@ -23,10 +24,11 @@ export async function savePipeline(
   await unet.save(join(folder, 'unet'), options);
   await vae.save(join(folder, 'vae'), options);
   await makeFolder(join(folder, 'scheduler'));
-  await writeJson(join(folder, 'scheduler', 'scheduler_config.json'), {
-    _diffusers_version: pipeline.index._diffusers_version ?? diffusersVersion,
-    ...scheduler.config,
-  });
+  const { _diffusers_version = diffusersVersion } = pipeline.index;
+  await writeJson(
+    join(folder, 'scheduler', 'scheduler_config.json'),
+    changedConfig(scheduler.config, { _diffusers_version }),
+  );
   await copyTokenizer(textEncoder.tokenizerFolder, join(folder, 'tokenizer'));
   await writeJson(join(folder, 'model_index.json'), indexOf(pipeline));
 }

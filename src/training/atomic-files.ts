@@ -2,14 +2,18 @@ import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LatentrayError } from '../errors.js';
 
-/** @internal `ERR_WRITE` for what the file system refused. */
-export function writeError(path: string, cause: unknown): LatentrayError {
-  if (cause instanceof LatentrayError) return cause;
-  const { code, message } = cause as NodeJS.ErrnoException;
-  return new LatentrayError('ERR_WRITE', `${path}: cannot be written (${code ?? message})`, {
+/** @internal `ERR_WRITE` for what the file system refused; an error of another kind is itself. */
+export function writeError(path: string, cause: unknown): unknown {
+  if (!isRefusal(cause)) return cause;
+  return new LatentrayError('ERR_WRITE', `${path}: cannot be written (${cause.code})`, {
     cause,
     path,
   });
+}
+
+/** Errors of the operating system have a number beside their code. */
+function isRefusal(cause: unknown): cause is NodeJS.ErrnoException {
+  return cause instanceof Error && typeof (cause as NodeJS.ErrnoException).errno === 'number';
 }
 
 /** @internal Writes a file whole or not at all: beside its place, flushed, renamed. */

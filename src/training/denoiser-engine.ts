@@ -4,12 +4,13 @@ import { Tensor } from '../tensor.js';
 import type { ClassImages } from './class-images.js';
 import type { TrainingData } from './data/training-data.js';
 import { DenoiserTrainer, type DenoiserTrainerOptions } from './denoiser-trainer.js';
-import type { Engine, EngineUpdate, MicroBatchLoss, RunContext } from './engine.js';
+import type { MicroBatchLoss, RunContext } from './engine.js';
 import { LatentStream } from './latent-stream.js';
 import { addNewTokens, saveTokens } from './new-tokens.js';
 import { namedSamples } from './non-finite.js';
 import { uniformOf } from './sample-random.js';
 import { conditionTexts, type TextConditioning } from './text-conditioning.js';
+import { type EngineParts, TrainerEngine } from './trainer-engine.js';
 import { trainerSettings } from './trainer-settings.js';
 
 /** Class images count from here, so that no number is used twice. */
@@ -19,12 +20,8 @@ const firstClassNumber = 2 ** 48;
 type Plan = Pick<DenoiserTrainerOptions, 'trainable' | 'lora'> & { readonly tokens: boolean };
 
 /** @internal Trains parts of a pipeline to predict the noise of the data's latents. */
-export class DenoiserEngine implements Engine {
-  readonly digests: Readonly<Record<string, string>>;
-  readonly length: number;
-  readonly #run: RunContext;
+export class DenoiserEngine extends TrainerEngine<DenoiserTrainer> {
   readonly #pipeline: Pipeline;
-  readonly #trainer: DenoiserTrainer;
   readonly #plan: Plan;
   readonly #texts: TextConditioning;
   readonly #latents: LatentStream;
@@ -32,16 +29,13 @@ export class DenoiserEngine implements Engine {
   readonly #classes: { readonly images: ClassImages; readonly latents: LatentStream } | undefined;
 
   private constructor(parts: Parts) {
-    this.#run = parts.run;
+    super({ ...parts, length: parts.data.length });
     this.#pipeline = parts.pipeline;
-    this.#trainer = parts.trainer;
     this.#plan = parts.plan;
     this.#texts = parts.texts;
     this.#latents = parts.latents;
     this.#data = parts.data;
     this.#classes = parts.classes;
-    this.digests = parts.digests;
-    this.length = parts.data.length;
   }
 
   static async open(
@@ -88,7 +82,7 @@ export class DenoiserEngine implements Engine {
   }
 
   async accumulate(step: number, signal: AbortSignal | undefined): Promise<MicroBatchLoss> {
-    const { options } = this.#run;
+    const { options } = this.run;
     const { latents, deviation, mask, indices, sampleNumbers } = await this.#latents.next();
     const classes = await this.#classes?.latents.next();
     const texts = indices.map((index, row) => this.#textOf(index, sampleNumbers[row] as number));
@@ -115,13 +109,8 @@ export class DenoiserEngine implements Engine {
       ],
       prior: [...indices.map(() => false), ...new Array<boolean>(classRows).fill(true)],
     };
-    const where = {
-      step,
-      microSteps: options.gradientAccumulationSteps,
-      ...(signal && { signal }),
-    };
     try {
-      return await this.#trainer.accumulate(batch, where);
+      return await this.trainer.accumulate(batch, this.position(step, signal));
     } catch (error) {
       throw namedSamples(error, batch.sampleNumbers, [
         ...indices.map((index) => this.#data.ids[index] as string),
@@ -133,52 +122,32 @@ export class DenoiserEngine implements Engine {
     }
   }
 
-  update(learningRate: number): Promise<EngineUpdate> {
-    return this.#trainer.update(learningRate);
-  }
-
-  useAverage(average: boolean): Promise<void> {
-    return this.#trainer.useAverage(average);
-  }
-
-  saveState(path: string): Promise<void> {
-    return this.#trainer.saveState(path);
-  }
-
-  loadState(path: string): Promise<void> {
-    return this.#trainer.loadState(path);
-  }
-
   async saveResult(folder: string): Promise<void> {
     const { trainable, lora, tokens } = this.#plan;
     if (trainable && trainable.length > 0) await this.#pipeline.save(folder);
-    if (lora) await this.#trainer.saveLora(join(folder, 'pytorch_lora_weights.safetensors'));
-    if (tokens) await saveTokens(folder, await this.#trainer.learnedTokens());
+    if (lora) await this.trainer.saveLora(join(folder, 'pytorch_lora_weights.safetensors'));
+    if (tokens) await saveTokens(folder, await this.trainer.learnedTokens());
   }
 
-  close(): void {
+  protected stop(): void {
     this.#latents.close();
     this.#classes?.latents.close();
-    this.#trainer.dispose();
   }
 
   #textOf(index: number, sampleNumber: number): string {
-    const { captionDropout, seed } = this.#run.options;
+    const { captionDropout, seed } = this.run.options;
     const dropped = uniformOf(BigInt(seed), 'caption', sampleNumber) < captionDropout;
     return dropped ? '' : (this.#data.texts[index] as string);
   }
 }
 
-interface Parts {
-  readonly run: RunContext;
+interface Parts extends Omit<EngineParts<DenoiserTrainer>, 'length'> {
   readonly pipeline: Pipeline;
-  readonly trainer: DenoiserTrainer;
   readonly plan: Plan;
   readonly texts: TextConditioning;
   readonly latents: LatentStream;
   readonly data: TrainingData;
   readonly classes: { readonly images: ClassImages; readonly latents: LatentStream } | undefined;
-  readonly digests: Readonly<Record<string, string>>;
 }
 
 function planOf({ method, trainable, lora, tokens }: RunContext['options']): Plan {

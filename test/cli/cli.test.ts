@@ -1,8 +1,5 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import t from 'tap';
 import {
   Image,
@@ -12,30 +9,15 @@ import {
   Tensor,
   TextEncoder,
 } from '../../src/index.js';
-import { packageRoot, packageVersion } from '../../src/native/package-root.js';
+import { packageVersion } from '../../src/native/package-root.js';
+import { latentray } from '../support/command-line.js';
 import { relativeError } from '../support/golden.js';
 import { recipeFolder } from '../support/recipe.js';
 import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
 
-const program = join(packageRoot, 'dist/esm/cli/main.js');
 const model = await tinyPipelineFolder();
 const autoencoder = await recipeFolder('recipe-taesd');
 const quick = ['--model', model, '--steps', '2', '--width', '64', '--height', '64'];
-
-/** Runs the command line in a folder of its own, as a script would: nothing is a terminal. */
-async function latentray(cwd: string, ...args: string[]) {
-  const child = spawn(process.execPath, [program, ...args], {
-    cwd,
-    env: { LATENTRAY_THREADS: '1', ...process.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const [stdout, stderr, [status]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close'),
-  ]);
-  return { stdout, stderr, status: status as number };
-}
 
 t.test('--help lists the commands, --version the version', async (t) => {
   const help = await latentray(t.testdir(), '--help');

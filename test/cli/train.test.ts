@@ -1,30 +1,14 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import t from 'tap';
 import { loadTensors, trainConfig } from '../../src/index.js';
-import { packageRoot } from '../../src/native/package-root.js';
+import { latentray } from '../support/command-line.js';
 import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
 import { radiographFolder } from '../support/training-run.js';
 
-const program = join(packageRoot, 'dist/esm/cli/main.js');
 const pipeline = await tinyPipelineFolder();
 
-async function latentrayTrain(cwd: string, ...args: string[]) {
-  const child = spawn(process.execPath, [program, 'train', ...args], {
-    cwd,
-    env: { LATENTRAY_THREADS: '1', ...process.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const [stdout, stderr, [status]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'close'),
-  ]);
-  return { stdout, stderr, status: status as number };
-}
+const latentrayTrain = (cwd: string, ...args: string[]) => latentray(cwd, 'train', ...args);
 
 const flagName = (name: string) =>
   `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -4,11 +4,9 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Image, loadTensors, type TrainConfig } from '../../src/index.js';
-import { packageRoot } from '../../src/native/package-root.js';
+import { program } from './command-line.js';
 import { eightRadiographs } from './radiographs.js';
-
-/** The command line as compiled; `npm test` compiles it first. */
-const program = join(packageRoot, 'dist/esm/cli/main.js');
+import { tinyPipelineFolder } from './tiny-pipeline.js';
 
 /** What `latentray train` is told in a file. */
 export type RunConfig = TrainConfig & {
@@ -92,6 +90,31 @@ export async function radiographFolder(folder: string): Promise<string> {
   }
   await writeFile(join(folder, 'metadata.jsonl'), `${lines.join('\n')}\n`);
   return folder;
+}
+
+/** The result of a run with the method `lora`. */
+export const loraFile = 'pytorch_lora_weights.safetensors';
+
+/** Makes configs of short LoRA runs on the radiographs, each with a folder of its own in `folder`. */
+export async function loraRuns(
+  folder: string,
+  common: Partial<RunConfig> = {},
+): Promise<(name: string, options?: Partial<RunConfig>) => RunConfig> {
+  const pipeline = await tinyPipelineFolder();
+  const dataset = await radiographFolder(join(folder, 'data'));
+  return (name, options) => ({
+    pipeline,
+    dataset,
+    output: join(folder, name),
+    method: 'lora',
+    lora: { rank: 2 },
+    resolution: 64,
+    batchSize: 1,
+    learningRate: 1e-3,
+    seed: 5,
+    ...common,
+    ...options,
+  });
 }
 
 /** The whole lines of metrics.jsonl. */

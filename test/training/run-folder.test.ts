@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
+import { LatentrayError } from '../../src/index.js';
 import {
   makeFolderAtomically,
   removePartial,
@@ -34,11 +35,31 @@ t.test('a folder whose filling fails is not there, and the old one stays', async
   const folder = t.testdir({ result: { 'model.safetensors': 'old' } });
   const failing = makeFolderAtomically(join(folder, 'result'), async (empty) => {
     await writeFile(join(empty, 'model.safetensors'), 'half');
-    throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    const refusal = { code: 'ENOSPC', errno: -28, syscall: 'write' };
+    throw Object.assign(new Error('no space left on device'), refusal);
   });
   await t.rejects(failing, { code: 'ERR_WRITE', message: /ENOSPC/ });
   t.same(await readdir(folder), ['result']);
   t.equal(await readFile(join(folder, 'result', 'model.safetensors'), 'utf8'), 'old');
+});
+
+t.test('only what the file system refuses is ERR_WRITE', async (t) => {
+  const folder = t.testdir({ result: { 'model.safetensors': 'old' } });
+  const others = [
+    new TypeError('a mistake of the program'),
+    new DOMException('stopped', 'AbortError'),
+    Object.assign(new Error('a code of another kind'), { code: 'ERR_INVALID_STATE' }),
+    new LatentrayError('ERR_DISPOSED', 'saveState: the model was disposed'),
+  ];
+  for (const problem of others) {
+    const failing = makeFolderAtomically(join(folder, 'result'), () => Promise.reject(problem));
+    t.equal(await failing.catch((error: unknown) => error), problem);
+    t.same(await readdir(folder), ['result']);
+  }
+  const missing = makeFolderAtomically(join(folder, 'result'), async (empty) => {
+    await readFile(join(empty, 'nothing'));
+  });
+  await t.rejects(missing, { code: 'ERR_WRITE', message: /ENOENT/ });
 });
 
 t.test('a folder is replaced with everything in it', async (t) => {
@@ -93,7 +114,7 @@ t.test('a checkpoint that cannot be written leaves the ones before it', async (t
   const checkpoints = new Checkpoints(t.testdir());
   await checkpoints.write(facts(1), 1, saveState);
   const full = async () => {
-    throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+    throw Object.assign(new Error('full'), { code: 'ENOSPC', errno: -28 });
   };
   await t.rejects(checkpoints.write(facts(2), 1, full), { code: 'ERR_WRITE', message: /ENOSPC/ });
   t.same(await checkpoints.steps(), [1]);

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
 import {
   checkpointNames,
+  loraFile,
+  loraRuns,
   outcome,
   type RunConfig,
-  radiographFolder,
   reachesStep,
   readMetrics,
   readRunFolder,
@@ -14,25 +14,7 @@ import {
   startTraining,
 } from '../support/training-run.js';
 
-const loraFile = 'pytorch_lora_weights.safetensors';
-const folder = t.testdir();
-const pipeline = await tinyPipelineFolder();
-const dataset = await radiographFolder(join(folder, 'data'));
-
-function config(name: string, options: Partial<RunConfig>): RunConfig {
-  return {
-    pipeline,
-    dataset,
-    output: join(folder, name),
-    method: 'lora',
-    lora: { rank: 2 },
-    resolution: 64,
-    batchSize: 1,
-    learningRate: 1e-3,
-    seed: 5,
-    ...options,
-  };
-}
+const config = await loraRuns(t.testdir());
 
 t.test('ten steps are five, a kill, and five: the same bytes, no line twice', async (t) => {
   const options = {

@@ -8,8 +8,9 @@ import { freePort } from '../support/ranks.js';
 import { loadTinyPipeline, tinyPipelineFolder } from '../support/tiny-pipeline.js';
 import {
   checkpointNames,
+  loraFile,
+  loraRuns,
   outcome,
-  type RunConfig,
   radiographFolder,
   reachesStep,
   readMetrics,
@@ -18,28 +19,7 @@ import {
   startTraining,
 } from '../support/training-run.js';
 
-const loraFile = 'pytorch_lora_weights.safetensors';
-const folder = t.testdir();
-const pipeline = await tinyPipelineFolder();
-const dataset = await radiographFolder(join(folder, 'data'));
-
-function config(name: string, options: Partial<RunConfig> = {}): RunConfig {
-  return {
-    pipeline,
-    dataset,
-    output: join(folder, name),
-    method: 'lora',
-    lora: { rank: 2 },
-    resolution: 64,
-    batchSize: 1,
-    learningRate: 1e-3,
-    maxTrainSteps: 6,
-    checkpointingSteps: 100,
-    seed: 5,
-    ...options,
-  };
-}
-
+const config = await loraRuns(t.testdir(), { maxTrainSteps: 6, checkpointingSteps: 100 });
 const whole = config('whole');
 t.before(async () => {
   await runTraining(whole);
@@ -95,7 +75,7 @@ t.test('a folder that may not be written to is ERR_WRITE before a step is made',
   t.teardown(() => rm(open, { recursive: true }));
   await chmod(open, 0o755); // also for nobody
   const model = join(open, 'model');
-  await cp(pipeline, model, { recursive: true });
+  await cp(await tinyPipelineFolder(), model, { recursive: true });
   const output = join(open, 'run');
   const data = await radiographFolder(join(open, 'data'));
   const run = config('read-only', { pipeline: model, dataset: data, output });
@@ -122,7 +102,7 @@ t.test(
   'an aborted run rejects with the reason after a checkpoint; resumed it is the same',
   async (t) => {
     using model = await loadTinyPipeline();
-    const run = { ...config('aborted'), pipeline: model, dataset } satisfies TrainOptions;
+    const run = { ...config('aborted'), pipeline: model } satisfies TrainOptions;
     const controller = new AbortController();
     const reason = new Error('enough');
     const stopped = train({
@@ -148,7 +128,7 @@ t.test('a signal that is aborted from the start makes no folder', async (t) => {
 
 t.test('what a callback throws ends the run; its folder goes on', async (t) => {
   using model = await loadTinyPipeline();
-  const run = { ...config('thrown', { checkpointingSteps: 1 }), pipeline: model, dataset };
+  const run = { ...config('thrown', { checkpointingSteps: 1 }), pipeline: model };
   const problem = new Error('the callback is broken');
   const onStep = ({ step }: { step: number }) => {
     if (step === 2) throw problem;

@@ -12,9 +12,12 @@ import {
   type TrainConfig,
   train,
 } from '../../src/index.js';
-import { relativeError } from '../support/golden.js';
+import { relativeError, withoutData } from '../support/golden.js';
 import { eightRadiographs } from '../support/radiographs.js';
 import { loadTinyPipeline, quick } from '../support/tiny-pipeline.js';
+
+// What the loss falls to is a claim about radiographs: pictures that are drawn would be too easy.
+const skip = withoutData;
 
 const common = { resolution: 64, batchSize: 8, captionDropout: 0, seed: 3 } as const;
 
@@ -75,14 +78,14 @@ async function latentsOf(pipeline: Pipeline): Promise<Tensor> {
   return (await pipeline.generate({ ...quick, output: 'latents' })).latents;
 }
 
-t.test('the U-Net: the loss falls, other parts stay bit for bit', async (t) => {
+t.test('the U-Net: the loss falls, other parts stay bit for bit', { skip }, async (t) => {
   const fresh = await loadTinyPipeline();
   const before = await digests(t, fresh);
   const config = { method: 'unet', learningRate: 3e-3, maxTrainSteps: 60 } as const;
   const { result } = await overfit(t, config);
   const trained = await Pipeline.load(result);
   const factor = (await lossOf(t, trained)) / (await lossOf(t, fresh));
-  t.ok(factor < 0.7, `the loss fell to ${factor}`);
+  t.ok(factor < 0.2, `the loss fell to ${factor}`);
   const after = await digests(t, trained);
   t.not(after.unet, before.unet);
   t.equal(after.vae, before.vae);
@@ -90,7 +93,7 @@ t.test('the U-Net: the loss falls, other parts stay bit for bit', async (t) => {
   t.equal((await trained.generate(quick)).images.length, 1);
 });
 
-t.test('LoRA: the file gives what was trained, applied or merged', async (t) => {
+t.test('LoRA: the file gives what was trained, applied or merged', { skip }, async (t) => {
   const fresh = await loadTinyPipeline();
   const before = await digests(t, fresh);
   const { result, pipeline } = await overfit(t, {
@@ -103,48 +106,48 @@ t.test('LoRA: the file gives what was trained, applied or merged', async (t) => 
   const [loss, without] = [await lossOf(t, fresh), await latentsOf(fresh)];
   await fresh.loadLora(result);
   const factor = (await lossOf(t, fresh)) / loss;
-  t.ok(factor < 0.97, `the loss fell to ${factor}`);
+  t.ok(factor < 0.65, `the loss fell to ${factor}`);
   const applied = await latentsOf(fresh);
   t.ok((await relativeError(applied, without)) > 1e-3);
   await fresh.fuseLora();
   t.ok((await relativeError(await latentsOf(fresh), applied)) < 1e-4);
 });
 
-t.test('textual inversion: a token of two vectors is learned, nothing else changes', async (t) => {
-  const text = 'a photo of <effusion>';
+t.test('textual inversion: a token is learned, nothing else changes', { skip }, async (t) => {
+  const text = '<effusion>'; // alone, and long: little of what the small U-Net does follows from its text
   const fresh = await loadTinyPipeline();
   const before = await digests(t, fresh);
-  const loss = await lossOf(t, fresh, 'a photo of fluid');
+  const loss = await lossOf(t, fresh, 'fluid');
   const config = {
     method: 'textual-inversion',
-    tokens: { '<effusion>': { initializer: 'fluid', vectors: 2 } },
-    learningRate: 5e-2,
-    maxTrainSteps: 40,
+    tokens: { '<effusion>': { initializer: 'fluid', vectors: 24 } },
+    learningRate: 0.2,
+    maxTrainSteps: 60,
   } as const;
   const { result } = await overfit(t, config, text);
   t.equal(await fresh.loadTextualInversion(result), '<effusion>');
   const factor = (await lossOf(t, fresh, text)) / loss;
-  t.ok(factor < 0.999, `the loss fell to ${factor}`);
+  t.ok(factor < 0.98, `the loss fell to ${factor}`);
   t.equal((await fresh.generate({ ...quick, prompt: text })).images.length, 1);
   const { tensors } = await loadTensors(join(result, 'learned_embeds.safetensors'));
-  t.same(tensors['<effusion>']?.shape, [2, fresh.textEncoder.hiddenSize]);
+  t.same(tensors['<effusion>']?.shape, [24, fresh.textEncoder.hiddenSize]);
   await fresh.unloadTextualInversion('<effusion>');
   t.same(await digests(t, fresh), before);
 });
 
-t.test('the text encoder alone', async (t) => {
+t.test('the text encoder alone', { skip }, async (t) => {
   const fresh = await loadTinyPipeline();
   const before = await digests(t, fresh);
-  const config = { method: 'text-encoder', learningRate: 3e-3, maxTrainSteps: 40 } as const;
+  const config = { method: 'text-encoder', learningRate: 5e-2, maxTrainSteps: 80 } as const;
   const trained = await Pipeline.load((await overfit(t, config)).result);
   const factor = (await lossOf(t, trained)) / (await lossOf(t, fresh));
-  t.ok(factor < 0.999, `the loss fell to ${factor}`);
+  t.ok(factor < 0.9, `the loss fell to ${factor}`);
   const after = await digests(t, trained);
   t.equal(after.unet, before.unet);
   t.not(after.text_encoder, before.text_encoder);
 });
 
-t.test('several parts at once, with everything that a recipe can have', async (t) => {
+t.test('several parts at once, with everything that a recipe can have', { skip }, async (t) => {
   const { result, losses } = await overfit(t, {
     trainable: ['unet', 'textEncoder'],
     batchSize: 4,
@@ -167,14 +170,18 @@ t.test('several parts at once, with everything that a recipe can have', async (t
   t.equal((await trained.generate(quick)).images.length, 1);
 });
 
-t.test('the autoencoder: the loss falls, and the latents have unit variance', async (t) => {
-  const config = { method: 'autoencoder', learningRate: 3e-3, maxTrainSteps: 60 } as const;
-  const { result, losses } = await overfit(t, { ...config, batchSize: 8 });
-  const factor = (losses.at(-1) as number) / (losses[0] as number);
-  t.ok(factor < 0.6, `the loss fell to ${factor}`);
-  const vae = await Autoencoder.load(result);
-  t.not(vae.scalingFactor, 0.18215);
-});
+t.test(
+  'the autoencoder: the loss falls, and the latents have unit variance',
+  { skip },
+  async (t) => {
+    const config = { method: 'autoencoder', learningRate: 3e-3, maxTrainSteps: 60 } as const;
+    const { result, losses } = await overfit(t, { ...config, batchSize: 8 });
+    const factor = (losses.at(-1) as number) / (losses[0] as number);
+    t.ok(factor < 0.6, `the loss fell to ${factor}`);
+    const vae = await Autoencoder.load(result);
+    t.not(vae.scalingFactor, 0.18215);
+  },
+);
 
 t.test('prior preservation makes its class images first', async (t) => {
   const { output, losses } = await overfit(t, {

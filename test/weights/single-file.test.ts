@@ -410,12 +410,53 @@ t.test('a saved pipeline is the same pipeline', async (t) => {
     for (const name of weightFiles) await sameTensors(t, join(saved, name), join(folder, name));
     const configs = ['unet', 'vae', 'text_encoder'].map((name) => `${name}/config.json`);
     for (const name of [...configs, 'scheduler/scheduler_config.json', 'model_index.json']) {
-      const read = async (path: string) => JSON.parse(await readFile(join(path, name), 'utf8'));
-      t.same(await read(saved), await read(folder), name);
+      const read = (path: string) => readFile(join(path, name), 'utf8');
+      t.equal(await read(saved), await read(folder), name);
     }
     using again = await Pipeline.load(saved);
     const [one, other] = [await pipeline.generate(quick), await again.generate(quick)];
     t.same(one.latents.data(), other.latents.data());
+  }
+});
+
+t.test('the floats of a config keep their point on every way to a file', async (t) => {
+  const folder = await tinyPipelineFolder();
+  const dir = t.testdir();
+  const text = await readFile(join(folder, 'text_encoder', 'config.json'), 'utf8');
+  t.match(text, '"initializer_factor": 1.0,');
+  t.match(text, '"attention_dropout": 0.0,');
+  const config = (name: string) => readFile(join(dir, name, 'config.json'), 'utf8');
+  const tokenizer = join(folder, 'tokenizer');
+
+  using encoder = await TextEncoder.load(join(folder, 'text_encoder'));
+  await encoder.save(join(dir, 'half'), { dtype: 'bfloat16' });
+  t.equal(await config('half'), text.replace('"float32"', '"bfloat16"'));
+
+  using given = await TextEncoder.load(join(folder, 'text_encoder', 'model.safetensors'), {
+    config: encoder.config,
+    tokenizer,
+  });
+  await given.save(join(dir, 'given'));
+  t.equal(await config('given'), text);
+
+  using made = await TextEncoder.create(encoder.config, { tokenizer });
+  await made.save(join(dir, 'made'));
+  t.equal(await config('made'), text);
+
+  using typed = await TextEncoder.create(JSON.parse(text), { tokenizer });
+  await typed.save(join(dir, 'typed'));
+  t.match(await config('typed'), '"initializer_factor": 1.0,', 'what transformers insists on');
+
+  const vaeText = await readFile(join(folder, 'vae', 'config.json'), 'utf8');
+  using vae = await Autoencoder.load(join(folder, 'vae'));
+  await vae.setScalingFactor(0.25);
+  await vae.save(join(dir, 'vae'));
+  t.equal(await config('vae'), vaeText.replace('0.18215', '0.25'));
+
+  await convert(folder, join(dir, 'converted'));
+  for (const part of ['text_encoder', 'unet', 'vae']) {
+    const from = await readFile(join(folder, part, 'config.json'), 'utf8');
+    t.equal(await config(join('converted', part)), from);
   }
 });
 

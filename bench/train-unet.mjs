@@ -1,10 +1,11 @@
-// Training steps of a U-Net (random weights and latents, AdamW, float32), in two parts.
+// Training steps of a U-Net (random weights and latents, AdamW, float32), in three parts.
 // large: Stable Diffusion 1.x's size, with and without gradient checkpointing, each in a process of its own:
 // seconds a step and peak resident memory. All weights are trained, or LoRA factors beside them; the first takes
 // 14 GB. small: samples a second of a small U-Net, beside the same steps in eager PyTorch through diffusers,
-// alternately in one run. Python needs torch and diffusers: PYTHON names it.
+// alternately in one run. lora: the same with LoRA factors beside a U-Net of Stable Diffusion 1.x's size (whole ones
+// of both would take 28 GB). Python needs torch, diffusers and, for lora, peft: PYTHON names it.
 //
-//   node bench/train-unet.mjs [--only large|small] [--train unet|lora] [--latents 32] [--batch 1] [--steps 2]
+//   node bench/train-unet.mjs [--only large|small|lora] [--train unet|lora] [--latents 32] [--batch 1] [--steps 2]
 //                             [--small-batch 16] [--small-steps 10] [--rounds 3] [--threads <n>]
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -37,8 +38,10 @@ if (values.measure) {
   print(await measureLarge(values.measure === 'checkpointed'));
 } else {
   const result = { threads: getThreads(), latents: size };
-  if (values.only !== 'small') result.large = compareCheckpointing();
-  if (values.only !== 'large') result.small = await compareWithPyTorch();
+  const { only } = values;
+  if (!only || only === 'large') result.large = compareCheckpointing();
+  if (!only || only === 'small') result.small = await compareWithPyTorch(smallRun());
+  if (!only || only === 'lora') result.lora = await compareWithPyTorch(loraRun());
   print(result);
 }
 
@@ -72,7 +75,7 @@ async function measureLarge(gradientCheckpointing) {
   const weightBytes = memory('VmRSS');
   const trainer = await makeTrainer(unet, {
     gradientCheckpointing,
-    ...(values.train === 'lora' ? { lora: { rank: 4 } } : { trainable: ['unet'] }),
+    ...whatIsTrained(values.train),
   });
   const batch = await makeBatch(Number(values.batch), config);
   await step(trainer, batch, 0); // the first one allocates the optimizer's state
@@ -84,16 +87,34 @@ async function measureLarge(gradientCheckpointing) {
   return { secondsPerStep, peakBytes, weightBytes, peakOverWeights: peakBytes - weightBytes };
 }
 
-async function compareWithPyTorch() {
+/** The committed reference model: two levels of 32 and 64 channels. */
+function smallRun() {
+  const path = join(here, '..', 'test', 'golden', 'recipe-sd1', 'model', 'unet', 'config.json');
+  return {
+    config: JSON.parse(readFileSync(path, 'utf8')),
+    batchSize: Number(values['small-batch']),
+    steps: Number(values['small-steps']),
+    train: 'unet',
+  };
+}
+
+function loraRun() {
+  const { config } = JSON.parse(readFileSync(join(here, 'sd1-unet.json'), 'utf8'));
+  return {
+    config,
+    batchSize: Number(values.batch),
+    steps: Number(values.steps),
+    train: 'lora',
+  };
+}
+
+async function compareWithPyTorch({ config, batchSize, steps, train }) {
   const folder = mkdtempSync(join(tmpdir(), 'latentray-train-unet-'));
   try {
-    const config = JSON.parse(readFileSync(smallConfig(), 'utf8'));
-    const batchSize = Number(values['small-batch']);
-    const steps = Number(values['small-steps']);
     const unet = await UNet.create(config, { seed: 1 });
     await unet.save(folder);
-    const peer = await startPeer(folder, batchSize);
-    const trainer = await makeTrainer(unet, { trainable: ['unet'] });
+    const peer = await startPeer(folder, batchSize, train);
+    const trainer = await makeTrainer(unet, whatIsTrained(train));
     const batch = await makeBatch(batchSize, config);
     const ours = [];
     const theirs = [];
@@ -119,9 +140,8 @@ async function compareWithPyTorch() {
   }
 }
 
-/** The committed reference model's: two levels of 32 and 64 channels. */
-function smallConfig() {
-  return join(here, '..', 'test', 'golden', 'recipe-sd1', 'model', 'unet', 'config.json');
+function whatIsTrained(train) {
+  return train === 'lora' ? { lora: { rank: 4 } } : { trainable: ['unet'] };
 }
 
 async function makeTrainer(unet, options) {
@@ -149,10 +169,10 @@ async function timeSteps(trainer, batch, steps) {
 }
 
 /** A Python process that trains for as many steps as each line says; undefined where Python lacks the peers. */
-async function startPeer(folder, batchSize) {
+async function startPeer(folder, batchSize, train) {
   const python = process.env.PYTHON ?? 'python3';
   const script = join(here, 'peers', 'diffusers_train.py');
-  const args = [script, folder, String(size), String(batchSize), String(getThreads())];
+  const args = [script, folder, String(size), String(batchSize), String(getThreads()), train];
   const child = spawn(python, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   child.once('error', () => {});
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

@@ -95,6 +95,7 @@ export type { JobOptions } from './native/addon.js';
 export type { LibTorch } from './native/libtorch.js';
 export type { NativeObject } from './native/native-object.js';
 export { NoiseSource } from './noise-source.js';
+export { defaultModelFolder, defaultModelSettings } from './pipeline/default-model.js';
 export type {
   ControlOptions,
   DiffusionOptions,

@@ -1,6 +1,6 @@
 """Training steps of diffusers' U-Net, as many as each line on stdin says; prints the seconds they took.
 
-usage: diffusers_train.py FOLDER LATENTS BATCH THREADS
+usage: diffusers_train.py FOLDER LATENTS BATCH THREADS unet|lora
 """
 
 import sys
@@ -16,9 +16,17 @@ def train(unet, optimizer, scheduler, latents, states) -> None:
     timesteps = torch.randint(0, scheduler.config.num_train_timesteps, (len(latents),))
     prediction = unet(scheduler.add_noise(latents, noise, timesteps), timesteps, states).sample
     F.mse_loss(prediction, noise).backward()
-    torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
+    torch.nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 1.0)
     optimizer.step()
     optimizer.zero_grad()
+
+
+def add_lora(unet) -> None:
+    from peft import LoraConfig
+
+    unet.requires_grad_(False)
+    targets = ["to_q", "to_k", "to_v", "to_out.0"]
+    unet.add_adapter(LoraConfig(r=4, lora_alpha=4, target_modules=targets))
 
 
 def main() -> None:
@@ -26,7 +34,10 @@ def main() -> None:
     torch.set_num_threads(int(sys.argv[4]))
     unet = UNet2DConditionModel.from_pretrained(folder).train()
     scheduler = DDPMScheduler(beta_schedule="scaled_linear")
-    optimizer = torch.optim.AdamW(unet.parameters(), lr=1e-5, fused=True)
+    if sys.argv[5] == "lora":
+        add_lora(unet)
+    trained = [parameter for parameter in unet.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-5, fused=True)
     latents = torch.randn(batch, 4, size, size)
     states = torch.randn(batch, 77, unet.config.cross_attention_dim)
     print("ready", flush=True)

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "nn/module_parameters.h"
 #include "training/finite_samples.h"
+#include "training/measured_convolutions.h"
 #include "training/sample_random.h"
 #include "training/trainer_state.h"
 
@@ -98,8 +99,11 @@ Tensor AutoencoderTrainer::noise_of(const AutoencoderBatch& batch, int64_t step)
       .to(batch.pixels.device());
 }
 
-AutoencoderLosses AutoencoderTrainer::accumulate(const AutoencoderBatch& batch, int64_t step,
+AutoencoderLosses AutoencoderTrainer::accumulate(const AutoencoderBatch& given, int64_t step,
                                                  int64_t micro_steps) {
+  const MeasuredConvolutions measured;
+  auto batch = given;
+  batch.pixels = batch.pixels.to(nn::first_parameter(*model_).device());
   check_batch(batch);
   LATENTRAY_CHECK(!average_in_use_, "ERR_INVALID_ARG",
                   "the averaged weights are in the model: put its own back before training on");

@@ -51,7 +51,7 @@ class AutoencoderTrainer {
 
   // The forward and backward pass of one of a step's `micro_steps` micro batches. ERR_NON_FINITE
   // names the step and the samples whose loss is no number.
-  AutoencoderLosses accumulate(const AutoencoderBatch& batch, int64_t step, int64_t micro_steps);
+  AutoencoderLosses accumulate(const AutoencoderBatch& given, int64_t step, int64_t micro_steps);
 
   // Ends a step. ERR_NON_FINITE for gradients that are not finite, unless precision is float16:
   // the step is skipped then.

@@ -9,6 +9,7 @@
 #include "nn/module_parameters.h"
 #include "training/autocast.h"
 #include "training/finite_samples.h"
+#include "training/measured_convolutions.h"
 #include "training/sample_random.h"
 
 namespace latentray {
@@ -196,6 +197,7 @@ void DenoiserTrainer::backward(const Tensor& loss, int64_t step, int64_t micro_s
 
 DenoiserLosses DenoiserTrainer::accumulate(const DenoiserBatch& given, int64_t step,
                                            int64_t micro_steps) {
+  const MeasuredConvolutions measured;
   const auto batch = on_device(given, device_of(*models_.unet));
   check_batch(batch, step);
   trainer_->check_pass(step, micro_steps);

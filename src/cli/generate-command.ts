@@ -5,6 +5,8 @@ import {
   type ControlOptions,
   type DiffusionOptions,
   type DType,
+  defaultModelFolder,
+  defaultModelSettings,
   type Fit,
   fitImage,
   type Generated,
@@ -17,10 +19,10 @@ import { integer, interruptSignal, number, printJson, seeds, share } from './opt
 import { ProgressBar } from './progress-bar.js';
 
 interface GenerateFlags {
-  model: string;
+  model?: string;
   negative: string;
-  steps: number;
-  guidance: number;
+  steps?: number;
+  guidance?: number;
   seed?: bigint[];
   width?: number;
   height?: number;
@@ -53,13 +55,17 @@ export function registerGenerateCommand(program: Command): void {
       'generate images from texts; with --image, change an image; with --mask, only its white part',
     )
     .argument('<prompt...>', 'what to show; each argument is a prompt')
-    .requiredOption(
+    .option(
       '-m, --model <path>',
-      'a pipeline in the diffusers layout, or a checkpoint file',
+      'a pipeline in the diffusers layout, or a checkpoint file (default: the one of the package)',
     )
     .option('-n, --negative <text>', 'what to stay away from', '')
-    .option('-s, --steps <n>', 'denoising steps', integer, 50)
-    .option('-g, --guidance <scale>', 'classifier-free guidance; 1 is none', number, 7.5)
+    .option('-s, --steps <n>', 'denoising steps (default: 50; 25 with the default model)', integer)
+    .option(
+      '-g, --guidance <scale>',
+      'classifier-free guidance; 1 is none (default: 7.5; 4 with the default model)',
+      number,
+    )
     .option('--seed <n,…>', 'one seed for the batch, or one an image', seeds)
     .option('--width <pixels>', "a multiple of 8 (default: the image's, or the model's)", integer)
     .option('--height <pixels>', "a multiple of 8 (default: the image's, or the model's)", integer)
@@ -98,15 +104,16 @@ async function generate(prompts: string[], flags: GenerateFlags): Promise<void> 
   const signal = interruptSignal();
   const { device, dtype, controlNet, config, lora } = flags;
   const options = { device, dtype, controlNet, config, lora, signal };
-  const pipeline = await Pipeline.load(flags.model, options);
+  const pipeline = await Pipeline.load(flags.model ?? defaultModelFolder, options);
   await mkdir(flags.out, { recursive: true }); // before the work, so that a wrong folder loses nothing
   const bar = new ProgressBar('generating');
   const startedAt = performance.now();
   const run: DiffusionOptions = {
     prompt: prompts,
     negativePrompt: flags.negative,
-    steps: flags.steps,
-    guidanceScale: flags.guidance,
+    ...(flags.model === undefined && defaultModelSettings),
+    ...(flags.steps !== undefined && { steps: flags.steps }),
+    ...(flags.guidance !== undefined && { guidanceScale: flags.guidance }),
     seed: flags.seed?.length === 1 ? flags.seed[0] : flags.seed,
     imagesPerPrompt: flags.images,
     scheduler: flags.scheduler,

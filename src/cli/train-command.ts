@@ -42,13 +42,16 @@ async function runTraining({ config, json, ...flags }: TrainFlags): Promise<void
   const signal = interruptSignal();
   const given = { ...(config !== undefined && (await readConfig(config))), ...flags };
   const { pipeline, device, dataset, output, ...options } = given as TrainFlags;
+  const source = required('pipeline', pipeline);
+  const isFolder = typeof source === 'string';
   const report = isFirstProcess() ? new TrainReport() : undefined;
   try {
     const result = await train({
       ...options,
       dataset: required('dataset', dataset),
       output: required('output', output),
-      pipeline: await openPipeline(required('pipeline', pipeline), device, signal),
+      pipeline: isFolder ? source : await openPipeline(source, device, signal),
+      ...(isFolder && device !== undefined && { device }),
       signal,
       onStep: (step) => report?.step(step),
       onProgress: (progress) => report?.progress(progress),
@@ -64,12 +67,10 @@ async function runTraining({ config, json, ...flags }: TrainFlags): Promise<void
 
 /** A folder alone is opened by `train`, which knows what of it begins from scratch. */
 async function openPipeline(
-  source: PipelineSource,
+  { path, ...options }: Exclude<PipelineSource, string>,
   device: string | undefined,
   signal: AbortSignal,
-): Promise<Pipeline | string> {
-  if (typeof source === 'string' && device === undefined) return source;
-  const { path, ...options } = typeof source === 'string' ? { path: source } : source;
+): Promise<Pipeline> {
   return Pipeline.load(path, {
     ...options,
     ...(device !== undefined && { device: ownDevice(device) }),

@@ -9,6 +9,7 @@ import type { UNet } from '../models/unet.js';
 import type { JobOptions } from '../native/addon.js';
 import { parseOptions } from '../parse-options.js';
 import type { Scheduler } from '../scheduler.js';
+import { defaultModelFolder } from './default-model.js';
 import type { GenerateOptions } from './generate-options.js';
 import { type ImageToImageOptions, imageToImage } from './image-to-image.js';
 import { type InpaintOptions, inpaint } from './inpaint.js';
@@ -77,6 +78,17 @@ export class Pipeline {
       await pipeline.loadLora(file, { ...how, signal });
     }
     return pipeline;
+  }
+
+  /**
+   * Loads the small model that comes with the package: 256 × 256 px frontal chest radiographs from a sentence, trained
+   * on public data (models/default/README.md). For research, not for diagnosis. 25 steps and a guidance of 4 suit it.
+   *
+   * @param options As {@link load}'s: a device, a dtype, other parts.
+   * @throws `ERR_MODEL_NOT_FOUND` where the package was installed without its models.
+   */
+  static default(options: PipelineOptions = {}): Promise<Pipeline> {
+    return Pipeline.load(defaultModelFolder, options);
   }
 
   /** What identifies the model: a SHA-256 over its weight files, each read once. */

@@ -79,7 +79,9 @@ export class AutoencoderEngine extends TrainerEngine<AutoencoderTrainer> {
       const count = Math.min(batchSize, this.#data.length - first);
       const indices = Array.from({ length: count }, (_, row) => first + row);
       const batch = await this.#data.batch(indices, { step: 0, sampleNumbers: indices });
-      yield batch.pixels;
+      const pixels = await batch.pixels.to({ device: this.#autoencoder.device });
+      yield pixels;
+      pixels.dispose();
       batch.dispose();
     }
   }

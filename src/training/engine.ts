@@ -7,6 +7,8 @@ export interface RunContext {
   readonly options: ResolvedTrainConfig;
   /** The run's folder. */
   readonly folder: string;
+  /** Where models are loaded to that come from a folder. */
+  readonly device: string | undefined;
   readonly group: ProcessGroup | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: (progress: TrainProgress) => void;

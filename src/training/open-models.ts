@@ -19,12 +19,13 @@ export async function openPipelineToTrain(given: Given, run: RunContext): Promis
       fromScratch.length > 0 ? "a folder, for parts 'fromScratch'" : 'a Pipeline or its folder';
     throw invalidArgument('pipeline', expected, given);
   }
-  const { signal } = run;
-  const fresh = { seed: run.options.seed, signal };
+  const { signal, device } = run;
+  const fresh = { seed: run.options.seed, device, signal };
   const configOf = (part: string) => readJsonObject(join(given, part, 'config.json'));
   const begins = (part: (typeof fromScratch)[number]) => fromScratch.includes(part);
   return Pipeline.load(given, {
     signal,
+    ...(device !== undefined && { device }),
     ...(begins('unet') && { unet: await UNet.create(await configOf('unet'), fresh) }),
     ...(begins('vae') && { vae: await Autoencoder.create(await configOf('vae'), fresh) }),
     ...(begins('textEncoder') && {
@@ -38,7 +39,7 @@ export async function openPipelineToTrain(given: Given, run: RunContext): Promis
 
 /** @internal A run's autoencoder: itself, a pipeline's, or the folder of one of both. */
 export async function openAutoencoderToTrain(given: Given, run: RunContext): Promise<Autoencoder> {
-  const { options, signal } = run;
+  const { options, device, signal } = run;
   const begins = options.fromScratch.includes('vae');
   if (given instanceof Autoencoder && !begins) return given;
   if (given instanceof Pipeline && !begins) return given.vae;
@@ -50,7 +51,7 @@ export async function openAutoencoderToTrain(given: Given, run: RunContext): Pro
   }
   const isPipeline = await exists(join(given, 'model_index.json'));
   const folder = isPipeline ? join(given, 'vae') : given;
-  if (!begins) return Autoencoder.load(folder, { signal });
+  if (!begins) return Autoencoder.load(folder, { device, signal });
   const config = await readJsonObject(join(folder, 'config.json'));
-  return Autoencoder.create(config, { seed: options.seed, signal });
+  return Autoencoder.create(config, { seed: options.seed, device, signal });
 }

@@ -148,6 +148,9 @@ const course = {
   gradientCheckpointing: z.boolean().default(false).describe('less memory, more time'),
   gradientAccumulationSteps: positive.default(1).describe('batches that make one step'),
   batchSize: positive.default(4).describe('images a process computes at a time'),
+  dataloaderNumWorkers: positive
+    .default(3)
+    .describe('images decoded at a time; raise UV_THREADPOOL_SIZE with it'),
   maxTrainSteps: positive.optional().describe('how many steps; or `epochs`'),
   epochs: z.number().positive().optional().describe('how often each image is seen'),
   cacheLatents: z
@@ -185,6 +188,7 @@ export const trainOptions = z.strictObject({
   pipeline: checkedLater(),
   dataset: checkedLater(),
   output: z.string().min(1),
+  device: z.string().min(1).optional(),
   processGroup: processGroupOption,
   signal: z.instanceof(AbortSignal).optional(),
   onStep: callback,
@@ -206,6 +210,11 @@ export interface TrainOptions extends TrainConfig, TrainCallbacks {
   readonly dataset: TrainingSource;
   /** The run's folder: checkpoints, metrics and the result. */
   readonly output: string;
+  /**
+   * Where a pipeline that is given as a folder is computed: `'cpu'`, `'cuda'` or `'cuda:N'`; of several processes on a
+   * machine, `'cuda'` is the GPU of each one's own. @default LATENTRAY_DEVICE, or 'cpu'
+   */
+  readonly device?: string | undefined;
   /** @default the processes that torchrun's variables name, or this one alone */
   readonly processGroup?: ProcessGroup | undefined;
   /** Stops within a step, writes a checkpoint, and rejects with the signal's reason. */

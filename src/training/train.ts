@@ -1,6 +1,6 @@
 import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LatentrayError } from '../errors.js';
+import { invalidArgument, LatentrayError } from '../errors.js';
 import { makeFolder } from '../models/save-model.js';
 import { parseOptions } from '../parse-options.js';
 import type { Pipeline } from '../pipeline/pipeline.js';
@@ -40,17 +40,19 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const own = options.processGroup ? undefined : await groupOfEnvironment(signal);
   const group = options.processGroup ?? own;
   try {
-    const { resolution, resize, horizontalFlip, seed } = config;
+    const { resolution, resize, horizontalFlip, seed, dataloaderNumWorkers } = config;
     const data = await openTrainingData(options.dataset, {
       resolution,
       resize,
       horizontalFlip,
       seed,
+      concurrency: dataloaderNumWorkers,
       signal,
     });
     const run: RunContext = {
       options: resolveOptions(config, data.length, group?.worldSize ?? 1),
       folder: output,
+      device: ownDevice(options, group),
       group,
       signal,
       onProgress: options.onProgress ?? (() => {}),
@@ -80,6 +82,15 @@ async function groupOfEnvironment(
   const place = processGroupFromEnvironment();
   if (!place || place.worldSize === 1) return undefined;
   return ProcessGroup.connect({ ...place, signal });
+}
+
+/** Each of the processes on a machine has a GPU of its own. */
+function ownDevice({ pipeline, device }: TrainOptions, group: ProcessGroup | undefined) {
+  if (device === undefined) return undefined;
+  if (typeof pipeline !== 'string') {
+    throw invalidArgument('device', 'none beside a loaded pipeline, which is on one', device);
+  }
+  return device === 'cuda' && group ? `cuda:${group.localRank}` : device;
 }
 
 /** A new run wants a folder of its own. @returns What holds it, at rank 0. */

@@ -1,4 +1,20 @@
 /** The public surface of latentray, and nothing else. */
+export { augment } from './augment/augment.js';
+export type {
+  AugmentCallbacks,
+  AugmentProgress,
+  AugmentResult,
+  LabelOutcome,
+} from './augment/augment-events.js';
+export type {
+  AugmentGeneration,
+  AugmentOptions,
+  AugmentPlan,
+  AugmentPrompts,
+  QualityGateOptions,
+} from './augment/augment-options.js';
+export type { ImageChecks, NearnessCheck } from './augment/quality-gate.js';
+export type { Shard } from './augment/shard.js';
 export { type ConvertOptions, convert } from './checkpoints/convert.js';
 export {
   type CheckpointDescription,

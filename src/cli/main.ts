@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { LatentrayError, version } from '../index.js';
+import { registerAugmentCommand } from './augment-command.js';
 import { registerConvertCommand } from './convert-command.js';
 import { registerDemoCommand } from './demo-command.js';
 import { registerDoctorCommand } from './doctor-command.js';
@@ -17,6 +18,7 @@ const program = new Command('latentray')
 registerGenerateCommand(program);
 registerReconstructCommand(program);
 registerTrainCommand(program);
+registerAugmentCommand(program);
 registerConvertCommand(program);
 registerInspectCommand(program);
 registerEmbedCommand(program);

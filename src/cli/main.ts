@@ -8,6 +8,7 @@ import { registerEmbedCommand } from './embed-command.js';
 import { registerGenerateCommand } from './generate-command.js';
 import { registerInspectCommand } from './inspect-command.js';
 import { registerReconstructCommand } from './reconstruct-command.js';
+import { registerStudyCommand } from './study-command.js';
 import { registerTrainCommand } from './train-command.js';
 
 const program = new Command('latentray')
@@ -17,6 +18,7 @@ const program = new Command('latentray')
 registerGenerateCommand(program);
 registerReconstructCommand(program);
 registerTrainCommand(program);
+registerStudyCommand(program);
 registerConvertCommand(program);
 registerInspectCommand(program);
 registerEmbedCommand(program);

@@ -27,8 +27,8 @@ Tensor fit(const Tensor& rows, const Tensor& labels, double l2) {
   torch::optim::LBFGS optimizer({weights}, torch::optim::LBFGSOptions(1)
                                                .max_iter(1000)
                                                .max_eval(2000)
-                                               .tolerance_grad(1e-9)
-                                               .tolerance_change(1e-14)
+                                               .tolerance_grad(1e-7)
+                                               .tolerance_change(1e-12)
                                                .history_size(20)
                                                .line_search_fn("strong_wolfe"));
   // The gradient has a closed form, so nothing is recorded for autograd.

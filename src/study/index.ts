@@ -1,4 +1,9 @@
 /** Whole experiments, each with its figures as JSON and as a page: `study.textEncoders({ … })` … */
+export { autoencoder } from './autoencoder/autoencoder.js';
+export type { AutoencoderStudyOptions } from './autoencoder/options.js';
+export type { AutoencoderStudy, DatasetReconstruction } from './autoencoder/results.js';
+export type { Distribution, ImageFigures, Measure } from './autoencoder/similarities.js';
+export type { Spectra } from './autoencoder/spectra.js';
 export type { StudyOptions, StudyProgress } from './options.js';
 export type { StudyFiles } from './output.js';
 export type { SensitivityResult } from './text-encoders/contrasts.js';

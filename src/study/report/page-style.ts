@@ -29,7 +29,8 @@ nav li { break-inside: avoid; }
 .scroll { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; font-size: .9rem; }
 .sortable td, .sortable tbody th { padding: .3rem .75rem; border-bottom: 1px solid var(--line); }
-.sortable tbody th { text-align: left; font-weight: 500; }
+.sortable tbody th { text-align: left; font-weight: 500; min-width: 13rem; }
+.sortable td:not(.number) { min-width: 7rem; }
 .sortable tbody tr:hover { background: var(--shade); }
 .sortable thead th { padding: 0; border-bottom: 2px solid var(--line); vertical-align: bottom; }
 .sortable thead button {
@@ -65,6 +66,7 @@ dialog p { margin: .6rem 0 0; }
   body { padding: 1rem .9rem 3rem; }
   h1 { font-size: 1.4rem; }
   .enlarge img { width: 6.6rem; }
+  .sortable tbody th { min-width: 8.5rem; }
   .sortable td, .sortable tbody th, .sortable thead button { padding-left: .45rem; padding-right: .45rem; }
 }
 @media print { nav, dialog { display: none; } }

@@ -33,6 +33,15 @@ const config = {
   text: { color: 'currentColor' },
 };
 
+/** A legend above the plot, one name a line where they would not stand side by side. */
+export function legendFor(names: readonly string[], width: number): Record<string, unknown> {
+  const letters = Math.max(1, ...names.map((name) => name.length)) * names.length;
+  const needed = 7 * letters + 40 * names.length;
+  const columns =
+    needed <= width ? names.length : Math.max(1, Math.floor((names.length * width) / needed));
+  return { columns, labelLimit: width - 40 };
+}
+
 /** The plot as two drawings, of which a style sheet shows the one that fits. */
 export async function plotHtml({ spec, description }: PlotSection): Promise<string> {
   const drawings = await Promise.all(
@@ -46,7 +55,10 @@ export async function plotHtml({ spec, description }: PlotSection): Promise<stri
 
 /** Vega measures text by estimate where there is no canvas. */
 async function svgOf(spec: PlotSpec, width: number): Promise<string> {
-  const [{ compile }, { parse, View }] = await Promise.all([import('vega-lite'), import('vega')]);
+  const [{ compile }, { Error: level, logger, parse, View }] = await Promise.all([
+    import('vega-lite'),
+    import('vega'),
+  ]);
   const whole: unknown = {
     $schema: 'https://vega.github.io/schema/vega-lite/v6.json',
     width,
@@ -54,7 +66,7 @@ async function svgOf(spec: PlotSpec, width: number): Promise<string> {
     ...spec,
     config,
   };
-  const compiled = compile(whole as Parameters<typeof compile>[0]);
+  const compiled = compile(whole as Parameters<typeof compile>[0], { logger: logger(level) });
   const view = new View(parse(compiled.spec), { renderer: 'none' });
   try {
     return await view.toSVG();

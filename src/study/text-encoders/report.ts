@@ -1,3 +1,4 @@
+import { legendFor } from '../report/plot.js';
 import type { PlotSection, ProseSection, Report, Section, TableSection } from '../report/report.js';
 import { known, mean } from '../statistics.js';
 import type { Corpus } from './corpora.js';
@@ -15,9 +16,7 @@ export function textEncoderReport(study: Study, corpora: readonly Corpus[]): Rep
       reading,
       encoderTable(study),
       summaryTable(study),
-      ...study.corpora.flatMap((corpus) =>
-        corpus.labels.length > 0 ? [probePlot(study, corpus.name)] : [],
-      ),
+      ...[isPrompts, isReports].flatMap((belongs) => probePlots(study, belongs)),
       probeTable(study),
       contrastTable(study),
       contrastPlot(study),
@@ -125,47 +124,69 @@ function summaryTable(study: Study): TableSection {
   };
 }
 
-function probePlot(study: Study, corpus: string): PlotSection {
+const isReports = (corpus: string) => corpus === 'reports';
+const isPrompts = (corpus: string) => !isReports(corpus);
+
+/** One plot of what belongs together, none where no label was studied. */
+function probePlots(study: Study, belongs: (corpus: string) => boolean): PlotSection[] {
+  const corpora = study.corpora.filter(({ name }) => belongs(name));
+  const labels = corpora.flatMap((corpus) => corpus.labels);
   const values = study.encoders.flatMap((encoder) =>
     encoder.corpora
-      .filter((result) => result.corpus === corpus)
+      .filter(({ corpus }) => belongs(corpus))
       .flatMap(({ probes }) =>
         probes.map(({ label, linear }) => ({ encoder: shown(encoder), label, auroc: linear })),
       ),
   );
-  const { texts = 0, labels = [] } = study.corpora.find(({ name }) => name === corpus) ?? {};
+  if (values.length === 0) return [];
+  const what = corpora.some(({ name }) => isReports(name)) ? 'reports' : 'prompts';
+  return [
+    {
+      kind: 'plot',
+      title: `Linear probe, ${what}`,
+      description: `AUROC of the linear probe for each label and encoder over ${what}.`,
+      spec: (width) => probeSpec(values, labels, width),
+      n: corpora.map(({ name, texts }) => `${texts} ${name}`).join('; '),
+      caveat:
+        'Out-of-fold scores of several probes are pooled, which costs a little AUROC. With few positives a point can move by a tenth from one draw of patients to the next.',
+    },
+  ];
+}
+
+interface ProbePoint {
+  readonly encoder: string;
+  readonly label: string;
+  readonly auroc: number;
+}
+
+function probeSpec(values: readonly ProbePoint[], labels: readonly string[], width: number) {
+  const least = Math.min(0.45, ...known(values.map(({ auroc }) => auroc)));
+  const scale = { domain: [Math.floor(least * 20) / 20, 1], zero: false };
+  const names = [...new Set(values.map(({ encoder }) => encoder))];
   return {
-    kind: 'plot',
-    title: `Linear probe, ${corpus}`,
-    description: `AUROC of the linear probe for each label and encoder over ${corpus}.`,
-    spec: () => ({
-      height: { step: 26 },
-      autosize: { type: 'fit-x', contains: 'padding' },
-      data: { values },
-      layer: [
-        {
-          mark: { type: 'rule', strokeDash: [4, 4], opacity: 0.5, stroke: 'currentColor' },
-          encoding: { x: { datum: 0.5 } },
-        },
-        {
-          mark: { type: 'point', filled: true, size: 70, opacity: 0.9 },
-          encoding: {
-            x: {
-              field: 'auroc',
-              type: 'quantitative',
-              title: 'AUROC (0.5 is chance)',
-              scale: { domain: [Math.min(0.4, ...known(values.map(({ auroc }) => auroc))), 1] },
-            },
-            y: { field: 'label', type: 'nominal', title: null, sort: [...labels] },
-            color: { field: 'encoder', type: 'nominal', sort: null },
-            shape: { field: 'encoder', type: 'nominal', sort: null },
+    height: { step: 26 },
+    autosize: { type: 'fit-x', contains: 'padding' },
+    data: { values },
+    layer: [
+      {
+        mark: { type: 'rule', strokeDash: [4, 4], opacity: 0.5, stroke: 'currentColor' },
+        encoding: { x: { datum: 0.5, type: 'quantitative', scale } },
+      },
+      {
+        mark: { type: 'point', filled: true, size: 70, opacity: 0.9 },
+        encoding: {
+          x: { field: 'auroc', type: 'quantitative', title: 'AUROC (0.5 is chance)', scale },
+          y: { field: 'label', type: 'nominal', title: null, sort: labels },
+          color: {
+            field: 'encoder',
+            type: 'nominal',
+            sort: null,
+            legend: legendFor(names, width),
           },
+          shape: { field: 'encoder', type: 'nominal', sort: null },
         },
-      ],
-    }),
-    n: `${texts} texts, ${labels.length} labels`,
-    caveat:
-      'Out-of-fold scores of several probes are pooled, which costs a little AUROC. With few positives a point can move by a tenth from one draw of patients to the next.',
+      },
+    ],
   };
 }
 
@@ -233,24 +254,24 @@ function contrastTable(study: Study): TableSection {
   };
 }
 
+/** Between the two lines of a row's name. */
+const separator = ' · ';
+
 function contrastPlot(study: Study): PlotSection {
+  const pairs = ['same meaning', 'contradiction', 'other finding'] as const;
   const values = study.encoders.flatMap((encoder) =>
-    kinds.flatMap((kind) =>
-      (
-        [
-          ['same meaning', encoder[kind].same],
-          ['contradiction', encoder[kind].opposite],
-          ['other finding', encoder[kind].other],
-        ] as const
-      ).map(([pair, cosine]) => ({ row: `${encoder.name}, ${kind}`, pair, cosine })),
-    ),
+    kinds.flatMap((kind) => {
+      const { same, opposite, other } = encoder[kind];
+      const row = `${encoder.name}${separator}${kind}`;
+      return [same, opposite, other].map((cosine, index) => ({ row, cosine, pair: pairs[index] }));
+    }),
   );
   return {
     kind: 'plot',
     title: 'How near contradictions lie',
     description: 'Mean cosines of paraphrases, contradictions and other findings for each encoder.',
-    spec: () => ({
-      height: { step: 30 },
+    spec: (width) => ({
+      height: { step: 42 },
       autosize: { type: 'fit-x', contains: 'padding' },
       data: { values },
       mark: { type: 'point', filled: true, size: 80 },
@@ -261,8 +282,17 @@ function contrastPlot(study: Study): PlotSection {
           title: 'mean cosine',
           scale: { zero: false, nice: true },
         },
-        y: { field: 'row', type: 'nominal', title: null, sort: null, axis: { labelLimit: 200 } },
-        color: { field: 'pair', type: 'nominal', sort: null },
+        y: {
+          field: 'row',
+          type: 'nominal',
+          title: null,
+          sort: null,
+          axis: {
+            labelExpr: `split(datum.label, '${separator}')`,
+            labelLimit: Math.round(width / 2.8),
+          },
+        },
+        color: { field: 'pair', type: 'nominal', sort: null, legend: legendFor(pairs, width) },
         shape: { field: 'pair', type: 'nominal', sort: null },
       },
     }),
@@ -326,21 +356,21 @@ function mapPlots(study: Study, corpora: readonly Corpus[]): Section[] {
             field: 'x',
             type: 'quantitative',
             title: percent(variance[0]),
-            axis: { labels: false, ticks: false },
+            axis: { labels: false, ticks: false, grid: false },
             scale: { zero: false },
           },
           y: {
             field: 'y',
             type: 'quantitative',
             title: percent(variance[1]),
-            axis: { labels: false, ticks: false },
+            axis: { labels: false, ticks: false, grid: false },
             scale: { zero: false },
           },
           color: {
             field: 'label',
             type: 'nominal',
             sort: [...corpus.labels.slice(0, labelsOfMap), others],
-            legend: { columns: width < 500 ? 2 : 6 },
+            legend: legendFor([...corpus.labels.slice(0, labelsOfMap), others], width),
           },
         },
       }),

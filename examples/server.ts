@@ -72,7 +72,10 @@ class Queue {
 
 const pipeline = await Pipeline.load(model);
 const queue = new Queue(Number(mayWait));
-const server = Fastify({ bodyLimit: 16_384 });
+const server = Fastify({
+  bodyLimit: 16_384,
+  keepAliveTimeout: 1000, // a connection that is kept for no request holds up the end
+});
 
 const size = { type: 'integer', minimum: 64, maximum: 1024, multipleOf: 8 };
 const body = {

@@ -123,6 +123,7 @@ export type { InpaintOptions } from './pipeline/inpaint.js';
 export type { ImageInput } from './pipeline/input-images.js';
 export type { PipelineOptions } from './pipeline/load-pipeline.js';
 export type { LoraAdapter, LoraSource } from './pipeline/lora-adapters.js';
+export { modelDigest, type WeightSource } from './pipeline/model-digest.js';
 export { Pipeline } from './pipeline/pipeline.js';
 export type {
   EncodedPrompt,
@@ -139,6 +140,7 @@ export {
   type SchedulerStepOptions,
   type Steps,
 } from './scheduler.js';
+export * as study from './study/index.js';
 export { type DType, Tensor, type TensorOptions, type TypedArray } from './tensor.js';
 export { loadTensors, saveTensors, type TensorFile } from './tensor-files.js';
 export { type LoadTokenizerOptions, loadTokenizer } from './tokenizers/load-tokenizer.js';

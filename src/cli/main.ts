@@ -9,6 +9,7 @@ import { registerEmbedCommand } from './embed-command.js';
 import { registerGenerateCommand } from './generate-command.js';
 import { registerInspectCommand } from './inspect-command.js';
 import { registerReconstructCommand } from './reconstruct-command.js';
+import { registerStudyCommand } from './study-command.js';
 import { registerTrainCommand } from './train-command.js';
 
 const program = new Command('latentray')
@@ -19,6 +20,7 @@ registerGenerateCommand(program);
 registerReconstructCommand(program);
 registerTrainCommand(program);
 registerAugmentCommand(program);
+registerStudyCommand(program);
 registerConvertCommand(program);
 registerInspectCommand(program);
 registerEmbedCommand(program);

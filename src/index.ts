@@ -13,6 +13,26 @@ export type {
   AugmentPrompts,
   QualityGateOptions,
 } from './augment/augment-options.js';
+export type { Interval } from './augment/evaluate/auroc-intervals.js';
+export type { TrainingArm } from './augment/evaluate/cells.js';
+export type {
+  ClassifierTrainer,
+  ClassifierTraining,
+  LabelledImage,
+  TrainedClassifier,
+} from './augment/evaluate/classifier-trainer.js';
+export { evaluateAugmentation } from './augment/evaluate/evaluate-augmentation.js';
+export type {
+  AugmentEvaluationOptions,
+  AugmentEvaluationProgress,
+} from './augment/evaluate/evaluate-options.js';
+export type {
+  AugmentationEvaluation,
+  EvaluationRow,
+} from './augment/evaluate/evaluation-results.js';
+export type { Verdict } from './augment/evaluate/verdict.js';
+export type { Classification, ImageClassifier } from './augment/image-classifier.js';
+export type { AgreementCheck } from './augment/label-agreement.js';
 export type { ImageChecks, NearnessCheck } from './augment/quality-gate.js';
 export type { Shard } from './augment/shard.js';
 export { type ConvertOptions, convert } from './checkpoints/convert.js';

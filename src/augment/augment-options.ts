@@ -5,6 +5,7 @@ import { checkedLater } from '../parse-options.js';
 import { diffusionOptions } from '../pipeline/generate-options.js';
 import type { Pipeline } from '../pipeline/pipeline.js';
 import type { AugmentCallbacks } from './augment-events.js';
+import { type ImageClassifier, imageClassifier } from './image-classifier.js';
 import { type Shard, shardOption } from './shard.js';
 
 /**
@@ -46,6 +47,8 @@ const gate = z.strictObject({
   tooNear: z.union([z.literal(false), z.number().min(0).max(1)]).default(0.01),
   maxSimilarity: z.number().min(-1).max(1).optional(),
   fit: z.enum(['letterbox', 'centre-crop', 'stretch']).default('letterbox'),
+  classifier: imageClassifier.optional(),
+  minProbability: z.number().min(0).max(1).default(0.5),
 });
 
 /** @internal What a run's images follow from, beside the model and the data. */
@@ -99,6 +102,13 @@ export interface QualityGateOptions {
   readonly maxSimilarity?: number;
   /** How real images came to the model's square, so that a copy lies where its original does. @default 'letterbox' */
   readonly fit?: 'letterbox' | 'centre-crop' | 'stretch';
+  /**
+   * Has to see what an image is asked to show. Where it gives features, likeness to real images is measured in them
+   * too. It must not have seen the images that a later classifier is tested on.
+   */
+  readonly classifier?: ImageClassifier;
+  /** The probability from which on a label counts as seen. @default 0.5 */
+  readonly minProbability?: number;
 }
 
 /** What {@link augment} takes. */

@@ -44,9 +44,10 @@ export async function augment(options: AugmentOptions): Promise<AugmentResult> {
   const { signal, out } = given;
   const shard = given.shard ?? shardFromEnvironment();
   const tally = new AugmentTally(options);
-  const { tooNear, fit } = config.gate;
+  const { tooNear, fit, classifier } = config.gate;
   const real = await readRealImages(given.dataset, {
     fit: tooNear === false ? undefined : fit,
+    classifier,
     signal,
     onRead: (count) => tally.read(count),
   });
@@ -101,6 +102,7 @@ async function openRun(given: Given): Promise<Run> {
   });
   const identity = {
     ...config,
+    gate: { ...config.gate, classifier: config.gate.classifier?.digest },
     plan: Object.fromEntries(plan),
     modelDigest: await pipeline.digest(),
     records: recordsDigest(real.records),
@@ -112,7 +114,7 @@ async function openRun(given: Given): Promise<Run> {
   const gate = await QualityGate.open(config.gate, real, signal);
   const facts = {
     identity,
-    options: { synthetic: true, limit: gate.limit },
+    options: { synthetic: true, limits: gate.limits },
     startedAt: before?.startedAt ?? new Date().toISOString(),
   };
   if (!before) await writeRunFile(runFile, facts);

@@ -1,6 +1,8 @@
 import type { Image } from '../image/image.js';
 import type { ParsedAugmentConfig } from './augment-options.js';
-import { type Nearest, NearestReal } from './nearest-real.js';
+import { type Classification, classify } from './image-classifier.js';
+import { type AgreementCheck, agreementOf } from './label-agreement.js';
+import { NearestReal } from './nearest-real.js';
 import { isBlank, similarityOf } from './pixel-vector.js';
 import { type RealImages, vectorOf } from './real-images.js';
 import type { Slot } from './slots.js';
@@ -18,8 +20,11 @@ export interface NearnessCheck {
 export interface ImageChecks {
   /** Against the nearest real image, by the correlation of pixels. */
   readonly realPixels: NearnessCheck | null;
+  /** Against the nearest real image, by the cosine of the classifier's features. */
+  readonly realFeatures: NearnessCheck | null;
   /** Against the nearest image of the same prompt that was accepted before it, by the correlation of pixels. */
   readonly samePrompt: NearnessCheck | null;
+  readonly classifier: AgreementCheck | null;
 }
 
 /** @internal An image that is to be judged. */
@@ -42,32 +47,61 @@ interface Accepted {
   readonly vector: Float32Array;
 }
 
+/** What an image is, for its checks. */
+interface Measured {
+  readonly vector: Float32Array;
+  readonly realPixels: NearnessCheck | null;
+  readonly realFeatures: NearnessCheck | null;
+  readonly classifier: AgreementCheck | null;
+}
+
+/** Real images in one space, and from which similarity on an image is too near to one. */
+interface Space {
+  readonly real: NearestReal;
+  readonly limit: number | undefined;
+}
+
+type GateOptions = ParsedAugmentConfig['gate'];
+
 /** @internal What images have to pass. Create a {@link BlockGate} for each block. */
 export class QualityGate {
-  readonly #real: NearestReal | undefined;
-  readonly #fit: ParsedAugmentConfig['gate']['fit'];
-  /** From which similarity on an image is too near. */
-  readonly limit: number | undefined;
+  readonly #options: GateOptions;
+  readonly #pixels: Space | undefined;
+  readonly #features: Space | undefined;
 
   private constructor(
-    real: NearestReal | undefined,
-    limit: number | undefined,
-    fit: ParsedAugmentConfig['gate']['fit'],
+    options: GateOptions,
+    pixels: Space | undefined,
+    features: Space | undefined,
   ) {
-    this.#real = real;
-    this.limit = limit;
-    this.#fit = fit;
+    this.#options = options;
+    this.#pixels = pixels;
+    this.#features = features;
   }
 
   static async open(
-    { tooNear, maxSimilarity, fit }: ParsedAugmentConfig['gate'],
-    { records, vectors }: RealImages,
+    options: GateOptions,
+    { records, vectors, features }: RealImages,
     signal: AbortSignal | undefined,
   ): Promise<QualityGate> {
-    if (tooNear === false) return new QualityGate(undefined, undefined, fit);
-    const real = vectors && vectors.length > 0 ? new NearestReal(records, vectors) : undefined;
-    const limit = maxSimilarity ?? (await real?.limit(tooNear, signal));
-    return new QualityGate(real, limit, fit);
+    const { tooNear, maxSimilarity } = options;
+    const open = async (rows: readonly Float32Array[] | undefined, given?: number) => {
+      if (tooNear === false || !rows || rows.length === 0) return undefined;
+      const real = new NearestReal(records, rows);
+      return { real, limit: given ?? (await real.limit(tooNear, signal)) };
+    };
+    const pixels = await open(vectors, maxSimilarity);
+    return new QualityGate(options, pixels, await open(features));
+  }
+
+  /** From which similarity on an image is too near, by space. */
+  get limits(): { readonly pixels: number | undefined; readonly features: number | undefined } {
+    return { pixels: this.pixelLimit, features: this.#features?.limit };
+  }
+
+  get pixelLimit(): number | undefined {
+    const { tooNear, maxSimilarity } = this.#options;
+    return tooNear === false ? undefined : (this.#pixels?.limit ?? maxSimilarity);
   }
 
   /** Where a block's images are judged, in order. */
@@ -76,19 +110,50 @@ export class QualityGate {
   }
 
   vector(image: Image, signal: AbortSignal | undefined): Promise<Float32Array> {
-    return vectorOf(image, this.#fit, signal);
+    return vectorOf(image, this.#options.fit, signal);
   }
 
-  async nearestReal(
-    vectors: readonly Float32Array[],
+  async measure(
+    candidates: readonly Candidate[],
     signal: AbortSignal | undefined,
-  ): Promise<(Nearest | undefined)[]> {
-    return this.#real ? this.#real.nearest(vectors, signal) : vectors.map(() => undefined);
+  ): Promise<Measured[]> {
+    const { classifier, minProbability } = this.#options;
+    const images = candidates.map(({ image }) => image);
+    const vectors: Float32Array[] = [];
+    for (const image of images) vectors.push(await this.vector(image, signal));
+    const classes = classifier && (await classify(classifier, images, signal));
+    const features = classes?.map((each) => each.features as Float32Array);
+    const pixelChecks = await nearestIn(this.#pixels, vectors, signal);
+    const featureChecks = await nearestIn(this.#features, features ?? [], signal);
+    return candidates.map(({ slot }, i) => ({
+      vector: vectors[i] as Float32Array,
+      realPixels: pixelChecks[i] ?? null,
+      realFeatures: featureChecks[i] ?? null,
+      classifier:
+        classifier && classes
+          ? agreementOf(slot.labels, classifier, classes[i] as Classification, minProbability)
+          : null,
+    }));
   }
 
   dispose(): void {
-    this.#real?.dispose();
+    this.#pixels?.real.dispose();
+    this.#features?.real.dispose();
   }
+}
+
+async function nearestIn(
+  space: Space | undefined,
+  vectors: readonly Float32Array[],
+  signal: AbortSignal | undefined,
+): Promise<NearnessCheck[]> {
+  if (!space) return [];
+  const found = await space.real.nearest(vectors, signal);
+  return found.map(({ similarity, id }) => ({
+    similarity,
+    limit: space.limit ?? null,
+    nearest: id,
+  }));
 }
 
 /** @internal Judges the images of one block; what it accepts, later ones are compared with. */
@@ -104,12 +169,8 @@ export class BlockGate {
     candidates: readonly Candidate[],
     signal: AbortSignal | undefined,
   ): Promise<Verdict[]> {
-    const vectors: Float32Array[] = [];
-    for (const { image } of candidates) vectors.push(await this.#gate.vector(image, signal));
-    const nearest = await this.#gate.nearestReal(vectors, signal);
-    return candidates.map((candidate, index) =>
-      this.#verdict(candidate, vectors[index] as Float32Array, nearest[index]),
-    );
+    const measured = await this.#gate.measure(candidates, signal);
+    return candidates.map((candidate, i) => this.#verdict(candidate, measured[i] as Measured));
   }
 
   /** An image that was accepted before the process was started anew. */
@@ -117,24 +178,19 @@ export class BlockGate {
     this.#accepted.push({ slot, vector: await this.#gate.vector(image, signal) });
   }
 
-  #verdict(
-    { slot, flagged }: Candidate,
-    vector: Float32Array,
-    nearest: Nearest | undefined,
-  ): Verdict {
-    const limit = this.#gate.limit ?? null;
-    const realPixels = nearest
-      ? { similarity: nearest.similarity, limit, nearest: nearest.id }
-      : null;
-    const samePrompt = this.#nearestOfPrompt(slot, vector);
-    const reasons = [
-      ...(flagged ? ['flagged'] : []),
-      ...(isBlank(vector) ? ['blank'] : []),
-      ...(isTooNear(realPixels) ? ['realPixels'] : []),
-      ...(isTooNear(samePrompt) ? ['samePrompt'] : []),
-    ];
+  #verdict({ slot, flagged }: Candidate, { vector, ...found }: Measured): Verdict {
+    const checks = { ...found, samePrompt: this.#nearestOfPrompt(slot, vector) };
+    const failed = {
+      flagged,
+      blank: isBlank(vector),
+      realPixels: isTooNear(checks.realPixels),
+      realFeatures: isTooNear(checks.realFeatures),
+      samePrompt: isTooNear(checks.samePrompt),
+      classifier: checks.classifier?.agrees === false,
+    };
+    const reasons = Object.entries(failed).flatMap(([name, fails]) => (fails ? [name] : []));
     if (reasons.length === 0) this.#accepted.push({ slot, vector });
-    return { reasons, checks: { realPixels, samePrompt } };
+    return { reasons, checks };
   }
 
   #nearestOfPrompt({ prompt }: Slot, vector: Float32Array): NearnessCheck | null {
@@ -143,7 +199,7 @@ export class BlockGate {
       if (slot.prompt !== prompt) continue;
       const similarity = similarityOf(vector, other);
       if (best && best.similarity >= similarity) continue;
-      best = { similarity, limit: this.#gate.limit ?? null, nearest: slot.file };
+      best = { similarity, limit: this.#gate.pixelLimit ?? null, nearest: slot.file };
     }
     return best;
   }

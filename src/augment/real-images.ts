@@ -4,6 +4,7 @@ import type { DatasetRecord } from '../data/record.js';
 import { invalidArgument } from '../errors.js';
 import { type Fit, fitImage } from '../image/fit-images.js';
 import type { Image } from '../image/image.js';
+import { classify, type ImageClassifier } from './image-classifier.js';
 import { pixelVector, vectorSide } from './pixel-vector.js';
 
 /** @internal What is kept of a real image while new ones are made. */
@@ -17,11 +18,14 @@ export interface RealRecord
 export interface RealImages {
   readonly records: readonly RealRecord[];
   readonly vectors: readonly Float32Array[] | undefined;
+  /** What a classifier gives of them. */
+  readonly features: readonly Float32Array[] | undefined;
 }
 
 interface ReadOptions {
   /** How images come to the vectors' square; undefined where pixels are not needed. */
   readonly fit: Exclude<Fit, 'none'> | undefined;
+  readonly classifier: ImageClassifier | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onRead: (count: number) => void;
 }
@@ -32,9 +36,9 @@ interface ReadOptions {
  */
 export async function readRealImages(
   dataset: unknown,
-  { fit, signal, onRead }: ReadOptions,
+  { fit, classifier, signal, onRead }: ReadOptions,
 ): Promise<RealImages> {
-  if (dataset === undefined) return { records: [], vectors: undefined };
+  if (dataset === undefined) return { records: [], vectors: undefined, features: undefined };
   const training = openDataset(dataset).filter(isTraining);
   const records: RealRecord[] = [];
   if (!fit) {
@@ -42,15 +46,53 @@ export async function readRealImages(
       signal?.throwIfAborted();
       records.push(keep(record));
     }
-    return { records, vectors: undefined };
+    return { records, vectors: undefined, features: undefined };
   }
   const vectors: Float32Array[] = [];
-  for await (const { record, image } of training.images({ size: vectorSide, fit, signal })) {
+  const features = classifier && new FeatureReader(classifier, signal);
+  // A classifier looks at the whole image.
+  const size = classifier ? undefined : vectorSide;
+  for await (const { record, image } of training.images({ size, fit, signal })) {
     records.push(keep(record));
-    vectors.push(pixelVector(image));
+    vectors.push(await vectorOf(image, fit, signal));
+    await features?.add(image);
     onRead(records.length);
   }
-  return { records, vectors };
+  return { records, vectors, features: await features?.end() };
+}
+
+/** Images at a time that a classifier looks at. */
+const classifiedAtOnce = 16;
+
+/** The features of real images, where the classifier has any. */
+class FeatureReader {
+  readonly #classifier: ImageClassifier;
+  readonly #signal: AbortSignal | undefined;
+  readonly #features: (Float32Array | undefined)[] = [];
+  #images: Image[] = [];
+
+  constructor(classifier: ImageClassifier, signal: AbortSignal | undefined) {
+    this.#classifier = classifier;
+    this.#signal = signal;
+  }
+
+  async add(image: Image): Promise<void> {
+    this.#images.push(image);
+    if (this.#images.length === classifiedAtOnce) await this.#classify();
+  }
+
+  async end(): Promise<readonly Float32Array[] | undefined> {
+    await this.#classify();
+    const known = this.#features.filter((each) => each !== undefined);
+    return known.length === this.#features.length ? known : undefined;
+  }
+
+  async #classify(): Promise<void> {
+    if (this.#images.length === 0) return;
+    const found = await classify(this.#classifier, this.#images, this.#signal);
+    this.#features.push(...found.map(({ features }) => features));
+    this.#images = [];
+  }
 }
 
 /** @internal A data set, or the folder of one. */

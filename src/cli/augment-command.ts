@@ -2,12 +2,13 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { parse } from 'yaml';
 import { type AugmentPlan, augment, type DType, invalidArgument, Pipeline } from '../index.js';
 import { AugmentReport, describeAugmentation } from './augment-report.js';
+import { registerEvaluateCommand } from './evaluate-command.js';
 import { integer, interruptSignal, number, positiveInteger, printJson } from './options.js';
 
 interface AugmentFlags {
-  model: string;
+  model?: string;
   dataset?: string;
-  plan: AugmentPlan;
+  plan?: AugmentPlan;
   label: string[];
   template: string[];
   reports?: boolean;
@@ -24,26 +25,24 @@ interface AugmentFlags {
   batch: number;
   device?: string;
   dtype?: DType;
-  out: string;
+  out?: string;
   json?: boolean;
 }
 
 /** `latentray augment`: a set of synthetic images for training. */
 export function registerAugmentCommand(program: Command): void {
-  program
+  const command = program
     .command('augment')
+    .enablePositionalOptions() // what stands behind `evaluate` is evaluate's
     .description(
       'make synthetic images for training, so many of each label, each checked; goes on where it was stopped, and shares the work by RANK and WORLD_SIZE',
     )
-    .requiredOption(
-      '-m, --model <path>',
-      'a pipeline in the diffusers layout, or a checkpoint file',
-    )
+    .option('-m, --model <path>', 'a pipeline in the diffusers layout, or a checkpoint file')
     .option('--dataset <folder>', 'the real images, with metadata.jsonl; its train split is read')
-    .requiredOption(
+    .option(
       '--plan <what>',
       '"balance" (as many of each label as of the largest), a number for each label, or YAML such as "{ Edema: 200 }"',
-      plan,
+      planOf,
     )
     .option(
       '--label <name>',
@@ -80,15 +79,19 @@ export function registerAugmentCommand(program: Command): void {
     .option('--batch <n>', 'images at a time', positiveInteger, 4)
     .option('--device <name>', 'cpu, cuda or cuda:N')
     .option('--dtype <name>', 'float32, bfloat16 or float16')
-    .requiredOption('-o, --out <folder>', 'where the set goes')
+    .option('-o, --out <folder>', 'where the set goes')
     .option('--json', 'print one JSON object')
     .action(run);
+  registerEvaluateCommand(command);
 }
 
 async function run(flags: AugmentFlags): Promise<void> {
   const signal = interruptSignal();
-  const { dataset, plan, label, seed, fit, tooNear, device, dtype, out } = flags;
-  const pipeline = await Pipeline.load(flags.model, { device, dtype, signal });
+  const { dataset, label, seed, fit, tooNear, device, dtype } = flags;
+  const model = required('--model', flags.model);
+  const plan = required('--plan', flags.plan);
+  const out = required('--out', flags.out);
+  const pipeline = await Pipeline.load(model, { device, dtype, signal });
   const report = new AugmentReport();
   try {
     const result = await augment({
@@ -122,6 +125,12 @@ async function run(flags: AugmentFlags): Promise<void> {
   }
 }
 
+/** commander would ask `evaluate` for them too. */
+function required<Value>(name: string, value: Value | undefined): Value {
+  if (value === undefined) throw invalidArgument(name, 'a value', undefined);
+  return value;
+}
+
 function promptsOf({ reports, template }: AugmentFlags): 'reports' | string[] | undefined {
   if (reports && template.length > 0) {
     throw invalidArgument('--reports', 'to be given without --template', 'both');
@@ -139,7 +148,7 @@ function shareOrOff(text: string): number | false {
 }
 
 /** Checked by `augment`, which says what it expects. */
-function plan(text: string): AugmentPlan {
+function planOf(text: string): AugmentPlan {
   try {
     return parse(text);
   } catch (error) {

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { packageRoot } from '../../src/native/package-root.js';
-import { readSet, setBytes, smallRealFolder } from '../support/augment-data.js';
+import { readSet, setBytes, smallRealFolder, writeRealFolder } from '../support/augment-data.js';
 import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
 
 const program = join(packageRoot, 'dist/esm/cli/main.js');
@@ -94,12 +94,62 @@ t.test('prompts of one’s own, one label, JSON', async (t) => {
   }
 });
 
+t.test('evaluate trains by a module, prints a table, and says what it comes to', async (t) => {
+  await writeFile(
+    join(folder, 'trainer.mjs'),
+    `import { Image } from 'latentray';
+const brightness = async ({ image }) => {
+  const { pixels } = image instanceof Image ? image : await Image.read(image);
+  return pixels.reduce((sum, value) => sum + value, 0) / pixels.length;
+};
+export default {
+  digest: 'brightness 1',
+  async train({ labels, samples }) {
+    if (samples.length === 0) throw new Error('no samples');
+    return {
+      predict: (images) =>
+        Promise.all(
+          images.map(async (image) => {
+            const score = await brightness(image);
+            return labels.map(() => score);
+          }),
+        ),
+    };
+  },
+};
+`,
+  );
+  const rows = (split: string, from: number, count: number) =>
+    Array.from({ length: count }, (_, n) => ({
+      labels: { Mass: n % 2 },
+      split,
+      source: 'here',
+      patient_id: `p${from + n}`,
+    }));
+  await writeRealFolder(join(folder, 'all'), [...rows('train', 0, 8), ...rows('test', 50, 24)]);
+  await writeRealFolder(join(folder, 'made'), rows('train', 90, 6));
+  const args = ['--dataset', 'all', '--synthetic', 'made', '-o', 'evaluation', '--seeds', '2'];
+  const more = ['--trainer', 'trainer.mjs', '--size', '4', '--size', '8', '--source', 'here'];
+  const { status, stdout, stderr } = await start(['evaluate', ...args, ...more]).ended;
+  t.equal(status, 0, stderr);
+  t.match(stdout, /^ {5}4 {2}real {17} {2}0\.\d{3} \(0\.\d{3} to 0\.\d{3}\) {2}gain {2}0\.000/m);
+  t.match(stdout, /did NOT help/);
+  t.match(stdout, /^Synthetic images did not help.*\nevaluation\/report\.html\n$/m);
+  t.match(stderr, /^17\/18 synthetic-then-real-8-1, \d+ s left$/m);
+  const again = await start(['evaluate', ...args, ...more, '--json', '--label', 'Mass']).ended;
+  t.equal(again.status, 0, again.stderr);
+  t.match(JSON.parse(again.stdout), { rows: { length: 10 }, counts: { test: 24, synthetic: 6 } });
+  const wrong = await start(['evaluate', ...args, '--trainer', 'none.mjs']).ended;
+  t.match(wrong, { status: 1, stderr: /^ERR_INVALID_ARG: --trainer: none\.mjs cannot be loaded/ });
+});
+
 t.test('what is wrong is one line', async (t) => {
   const cases: [string[], RegExp][] = [
     [['--plan', 'more'], /^ERR_INVALID_ARG: augment: plan: expected 'balance'/],
     [['--plan', '{ a: '], /--plan .*is invalid/],
     [['--plan', '2', '--reports', '--template', 'x'], /^ERR_INVALID_ARG: --reports: expected/],
-    [[], /required option '--plan/],
+    [[], /^ERR_INVALID_ARG: --plan: expected a value/],
+    [['--plan', '2', 'word'], /too many arguments/],
   ];
   for (const [args, message] of cases) {
     const { status, stdout, stderr } = await start(flags('wrong', ...args)).ended;

@@ -9,12 +9,14 @@
 #include "denoising_loop.h"
 #include "devices.h"
 #include "environment.h"
+#include "feature_probes.h"
 #include "inpainting.h"
 #include "job.h"
 #include "lora.h"
 #include "metrics.h"
 #include "noise_predictor.h"
 #include "noise_source.h"
+#include "power_spectrum.h"
 #include "process_group.h"
 #include "safety_checker.h"
 #include "scheduler.h"
@@ -64,6 +66,8 @@ Napi::Object initialize_module(Napi::Env env, Napi::Object exports) {
   DenoisingRunObject::export_functions(env, exports);
   export_lora(env, exports);
   export_metrics(env, exports);
+  export_power_spectrum(env, exports);
+  export_feature_probes(env, exports);
   ProcessGroupObject::export_functions(env, exports);
   AutoencoderTrainerObject::export_functions(env, exports);
   DenoiserTrainerObject::export_functions(env, exports);

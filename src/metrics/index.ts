@@ -1,6 +1,6 @@
 /** Measures of images: `metrics.psnr(a, b)` … */
+export type { ImageBatch } from './image-batch.js';
 export {
-  type ImageBatch,
   msSsim,
   psnr,
   rmse,
@@ -9,3 +9,10 @@ export {
   type SsimOptions,
   ssim,
 } from './image-similarity.js';
+export { type LinearProbeInputs, type LinearProbeOptions, linearProbe } from './linear-probe.js';
+export { powerSpectrum } from './power-spectrum.js';
+export {
+  type PrincipalComponents,
+  type PrincipalComponentsOptions,
+  principalComponents,
+} from './principal-components.js';

@@ -601,4 +601,17 @@ export interface Addon {
     border: 'cropped' | 'reflected',
     token: Token,
   ): Promise<TensorHandle>;
+  powerSpectrum(images: TensorHandle, token: Token): Promise<TensorHandle>;
+  linearProbe(
+    features: TensorHandle,
+    labels: TensorHandle,
+    queries: TensorHandle,
+    l2: number,
+    token: Token,
+  ): Promise<TensorHandle>;
+  principalComponents(
+    features: TensorHandle,
+    count: number,
+    token: Token,
+  ): Promise<{ scores: TensorHandle; variance: TensorHandle }>;
 }

@@ -1,0 +1,27 @@
+// Networks whose inner activations stand for what an image shows: Fréchet distances, neighbours and
+// classifiers are made of them.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace latentray {
+
+class FeatureNetwork : public torch::nn::Module {
+ public:
+  // pixels [N, C, H, W] in [0, 1], grey or RGB → what forward() takes. ERR_SHAPE, ERR_DTYPE.
+  virtual at::Tensor prepare(const at::Tensor& pixels) const = 0;
+
+  // Features by the name of their layer, each [N, D], and "logits".
+  virtual std::map<std::string, at::Tensor> forward(const at::Tensor& prepared) = 0;
+
+ protected:
+  // What prepare() of every network asks for.
+  static void check_pixels(const at::Tensor& pixels);
+};
+
+}  // namespace latentray

@@ -10,6 +10,9 @@
 #include "devices.h"
 #include "environment.h"
 #include "feature_probes.h"
+#include "feature_distances.h"
+#include "feature_network.h"
+#include "feature_statistics.h"
 #include "inpainting.h"
 #include "job.h"
 #include "lora.h"
@@ -18,6 +21,7 @@
 #include "noise_source.h"
 #include "power_spectrum.h"
 #include "process_group.h"
+#include "ranking.h"
 #include "safety_checker.h"
 #include "scheduler.h"
 #include "tensor.h"
@@ -68,6 +72,10 @@ Napi::Object initialize_module(Napi::Env env, Napi::Object exports) {
   export_metrics(env, exports);
   export_power_spectrum(env, exports);
   export_feature_probes(env, exports);
+  FeatureNetworkObject::export_functions(env, exports);
+  FeatureStatisticsObject::export_functions(env, exports);
+  export_feature_distances(env, exports);
+  export_ranking(env, exports);
   ProcessGroupObject::export_functions(env, exports);
   AutoencoderTrainerObject::export_functions(env, exports);
   DenoiserTrainerObject::export_functions(env, exports);

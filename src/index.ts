@@ -103,6 +103,11 @@ export {
 } from './image/image.js';
 export type { PixelData, PixelImage } from './image/pixel-layout.js';
 export type { Provenance } from './image/provenance.js';
+export {
+  type FeatureRows,
+  FeatureStatistics,
+  type Features,
+} from './metrics/feature-statistics.js';
 export * as metrics from './metrics/index.js';
 export { Autoencoder, type Encoded, type PieceOptions } from './models/autoencoder.js';
 export { ControlNet, type ControlNetInputs, type ControlResiduals } from './models/controlnet.js';
@@ -112,6 +117,15 @@ export type {
   Pooling,
   PoolTextOptions,
 } from './models/encode-text-options.js';
+export {
+  type DenseNetOptions,
+  type ExtractedFeatures,
+  type ExtractOptions,
+  FeatureExtractor,
+  type FidMode,
+  type InceptionLayer,
+  type InceptionOptions,
+} from './models/feature-extractor.js';
 export type { CheckpointOptions, ModelOptions } from './models/model-folder.js';
 export type { NewModelOptions } from './models/new-model.js';
 export { SafetyChecker } from './models/safety-checker.js';

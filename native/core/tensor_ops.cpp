@@ -56,6 +56,16 @@ using Op = std::function<at::Tensor(const Arguments&)>;
 // Integers have no mean or norm of their own.
 at::Tensor as_float(const at::Tensor& x) { return x.is_floating_point() ? x : x.to(at::kFloat); }
 
+// x [N, C, H, W]; pixels' centres lie at half, as PIL and PyTorch (align_corners=False) have it.
+at::Tensor resized(const at::Tensor& x, at::IntArrayRef size, bool bicubic, bool antialias) {
+  if (bicubic) {
+    return antialias ? at::_upsample_bicubic2d_aa(x, size, /*align_corners=*/false)
+                     : at::upsample_bicubic2d(x, size, /*align_corners=*/false);
+  }
+  return antialias ? at::_upsample_bilinear2d_aa(x, size, /*align_corners=*/false)
+                   : at::upsample_bilinear2d(x, size, /*align_corners=*/false);
+}
+
 const std::map<std::string, Op>& operations() {
   static const std::map<std::string, Op> kOperations{
       {"add", [](const Arguments& a) { return a.tensor(0) + a.operand(); }},
@@ -88,6 +98,10 @@ const std::map<std::string, Op>& operations() {
        [](const Arguments& a) { return a.tensor(0).clamp(a.number("min"), a.number("max")); }},
       {"exp", [](const Arguments& a) { return a.tensor(0).exp(); }},
       {"sqrt", [](const Arguments& a) { return a.tensor(0).sqrt(); }},
+      {"resize",
+       [](const Arguments& a) {
+         return resized(a.tensor(0), a.integers("size"), a.flag("bicubic"), a.flag("antialias"));
+       }},
       {"tanh", [](const Arguments& a) { return a.tensor(0).tanh(); }},
   };
   return kOperations;

@@ -14,10 +14,20 @@ void FeatureStatistics::add(const Tensor& features) {
   const Tensor rows = checked_features(features, "features");  // [N, D]
   LATENTRAY_CHECK(!mean_.defined() || rows.size(1) == width(), "ERR_SHAPE",
                   "features: expected [N, ", width(), "] as before, found ", rows.sizes());
-  const int64_t added = rows.size(0);
   const Tensor mean = rows.mean(0);
   const Tensor centred = rows - mean;
-  const Tensor scatter = at::mm(centred.t(), centred);  // [D, D]
+  combine(rows.size(0), mean, at::mm(centred.t(), centred));
+}
+
+void FeatureStatistics::merge(const FeatureStatistics& other) {
+  if (other.count_ == 0) return;
+  LATENTRAY_CHECK(!mean_.defined() || other.width() == width(), "ERR_SHAPE",
+                  "statistics: expected features of width ", width(), " as before, found ",
+                  other.width());
+  combine(other.count_, other.mean_, other.scatter_);
+}
+
+void FeatureStatistics::combine(int64_t added, const Tensor& mean, const Tensor& scatter) {
   if (!mean_.defined()) {
     mean_ = at::zeros_like(mean);
     scatter_ = at::zeros_like(scatter);

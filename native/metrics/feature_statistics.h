@@ -17,6 +17,9 @@ class FeatureStatistics {
   // ERR_SHAPE, ERR_DTYPE, ERR_NON_FINITE change nothing.
   void add(const at::Tensor& features);
 
+  // As if `other`'s rows had been added here. ERR_SHAPE.
+  void merge(const FeatureStatistics& other);
+
   int64_t count() const { return count_; }
   int64_t width() const { return mean_.defined() ? mean_.size(0) : 0; }
   // float64 [D]. ERR_INVALID_ARG before the first row.
@@ -29,6 +32,8 @@ class FeatureStatistics {
   static FeatureStatistics of_state(const StateDict& state);
 
  private:
+  void combine(int64_t added, const at::Tensor& mean, const at::Tensor& scatter);
+
   int64_t count_ = 0;
   at::Tensor mean_;     // [D]
   at::Tensor scatter_;  // [D, D]: sum of (x − mean)(x − mean)ᵀ

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace latentray {
@@ -21,6 +23,11 @@ void check_same_width(const at::Tensor& a, const at::Tensor& b) {
   LATENTRAY_CHECK(a.size(1) == b.size(1), "ERR_SHAPE",
                   "features: expected two sets of one width, found ", a.sizes(), " and ",
                   b.sizes());
+}
+
+std::vector<at::Tensor> blocks_of(const at::Tensor& rows, const at::Tensor& others) {
+  constexpr int64_t kPairs = 1 << 21;  // 16 MB of float64
+  return rows.split(std::clamp<int64_t>(kPairs / others.size(0), 1, 1024));
 }
 
 }  // namespace latentray

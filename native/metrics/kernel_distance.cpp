@@ -15,14 +15,11 @@ using at::Tensor;
 
 namespace {
 
-// Rows whose products are held at a time.
-constexpr int64_t kBlock = 1024;
-
 // The kernel's sum over all pairs; over pairs of different rows where a and b are one set.
 double kernel_sum(const Tensor& a, const Tensor& b, bool one_set) {
   const auto width = static_cast<double>(a.size(1));
   double sum = 0;
-  for (const Tensor& rows : a.split(kBlock)) {
+  for (const Tensor& rows : blocks_of(a, b)) {
     cancellation_point();
     sum += (at::mm(rows, b.t()) / width + 1).pow(3).sum().item<double>();
   }

@@ -10,7 +10,7 @@ namespace latentray {
 
 struct KernelDistance {
   double mean;
-  double deviation;  // over the subsets, divided by their number
+  double deviation;  // of the subsets from their mean, squares divided by their number
 };
 
 // The unbiased estimate under k(x, y) = (x·y / D + 1)³ over all rows: [N, D] and [M, D], two rows

@@ -14,14 +14,11 @@ using at::Tensor;
 
 namespace {
 
-// Rows whose distances are held at a time.
-constexpr int64_t kBlock = 1024;
-
 // visit(first row, distances [block, N]) for every block of `rows`.
 template <class Visit>
 void for_distances(const Tensor& rows, const Tensor& references, const Visit& visit) {
   int64_t first = 0;
-  for (const Tensor& block : rows.split(kBlock)) {
+  for (const Tensor& block : blocks_of(rows, references)) {
     cancellation_point();
     // Through differences, not products: a row is at distance 0 from itself.
     visit(first, at::cdist(block, references, 2, /*compute_mode=*/2));

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "core/cancellation.h"
 #include "models/positive_integer.h"
@@ -93,6 +94,67 @@ Tensor prepare_for_clip(const Tensor& bytes, int64_t size) {
   const auto mean = per_channel(0.48145466, 0.4578275, 0.40821073);
   const auto deviation = per_channel(0.26862954, 0.26130258, 0.27577711);
   return (image.to(at::kFloat) / 255 - mean) / deviation;
+}
+
+namespace {
+
+class CLIPImageFeatures : public FeatureNetwork {
+ public:
+  CLIPImageFeatures(const CLIPVisionOptions& options, int64_t projection_dim)
+      : vision_model_(register_module("vision_model", CLIPVisionModel(options))),
+        visual_projection_(register_module(
+            "visual_projection",
+            nn::Linear(options.encoder.hidden_size, projection_dim, /*bias=*/false))) {}
+
+  Tensor prepare(const Tensor& pixels) const override {
+    check_pixels(pixels);
+    const Tensor rgb = pixels.to(at::kCPU, at::kFloat).expand({-1, 3, -1, -1});
+    const Tensor bytes = (rgb * 255).round().to(at::kByte).permute({0, 2, 3, 1});  // [N, H, W, 3]
+    return prepare_for_clip(bytes, vision_model_->options().image_size)
+        .to(visual_projection_->weight.options());
+  }
+
+  std::map<std::string, Tensor> forward(const Tensor& prepared) override {
+    return {{"features", visual_projection_(vision_model_(prepared))}};
+  }
+
+  Tensor probabilities(const Tensor& logits) const override { return logits; }
+
+  int64_t classes() const override { return 0; }
+
+ private:
+  CLIPVisionModel vision_model_;
+  nn::Linear visual_projection_;
+};
+
+// A whole CLIP's text half, and a buffer of position numbers.
+StateDict image_half(StateDict state) {
+  std::erase_if(state.tensors, [](const auto& entry) {
+    const std::string_view key = entry.first;
+    return key.starts_with("text_model.") || key.starts_with("text_projection.") ||
+           key == "logit_scale" || key == "vision_model.embeddings.position_ids";
+  });
+  return state;
+}
+
+// A whole CLIP's config has one for each half.
+Config vision_config(const Config& config) {
+  const auto found = config.json().find("vision_config");
+  if (found == config.json().end()) return config;
+  if (!found->is_object()) config.reject("vision_config", "an object");
+  return Config::parse(found->dump(), config.origin() + ": vision_config");
+}
+
+}  // namespace
+
+std::shared_ptr<FeatureNetwork> load_clip_image_features(const Config& config, StateDict state,
+                                                         const LoadOptions& options) {
+  const auto vision = CLIPVisionOptions::from_config(vision_config(config));
+  auto network =
+      std::make_shared<CLIPImageFeatures>(vision, positive_integer(config, "projection_dim", 512));
+  load_state_dict(*network, image_half(std::move(state)), options);
+  network->eval();
+  return network;
 }
 
 }  // namespace latentray

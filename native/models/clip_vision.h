@@ -4,6 +4,7 @@
 #pragma once
 
 #include "models/clip_text.h"
+#include "models/feature_network.h"
 
 namespace latentray {
 
@@ -52,5 +53,12 @@ TORCH_MODULE(CLIPVisionModel);
 // Bytes [N, H, W, 3] as CLIP's image processor prepares them: the shorter side brought to `size`
 // (bicubic), the middle cut out, normalised → float32 [N, 3, size, size].
 at::Tensor prepare_for_clip(const at::Tensor& bytes, int64_t size);
+
+// The projected embedding of an image as a feature network's: the layer is "features" [N, D], and
+// there are no logits. A published CLIP, whole or its image half, with its config.json. The errors
+// of CLIPVisionOptions::from_config and of load_state_dict. Checked against transformers'
+// CLIPVisionModelWithProjection.
+std::shared_ptr<FeatureNetwork> load_clip_image_features(const Config& config, StateDict state,
+                                                         const LoadOptions& options);
 
 }  // namespace latentray

@@ -36,7 +36,9 @@ class DenseNet : public FeatureNetwork {
   std::map<std::string, at::Tensor> forward(const at::Tensor& prepared) override;
 
   // Probabilities, moved so that 0.5 is each class's threshold where the file has thresholds.
-  at::Tensor probabilities(const at::Tensor& logits) const;
+  at::Tensor probabilities(const at::Tensor& logits) const override;
+
+  int64_t classes() const override { return options_.num_classes; }
 
   const DenseNetOptions& options() const { return options_; }
   void set_thresholds(at::Tensor thresholds) { thresholds_ = std::move(thresholds); }

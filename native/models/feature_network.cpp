@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "core/error.h"
 
 namespace latentray {
@@ -12,6 +14,13 @@ void FeatureNetwork::check_pixels(const at::Tensor& pixels) {
       "ERR_SHAPE", "pixels: expected [N, 1 or 3, H, W], found ", pixels.sizes());
   LATENTRAY_CHECK(pixels.is_floating_point(), "ERR_DTYPE",
                   "pixels: expected floating point in [0, 1], found ", pixels.scalar_type());
+  const auto [least, most] = at::aminmax(pixels);
+  const auto low = least.item<double>();
+  const auto high = most.item<double>();
+  LATENTRAY_CHECK(std::isfinite(low) && std::isfinite(high), "ERR_NON_FINITE",
+                  "pixels: expected numbers from 0 to 1, found NaN or infinity");
+  LATENTRAY_CHECK(low >= 0 && high <= 1, "ERR_INVALID_ARG",
+                  "pixels: expected numbers from 0 to 1, found ", low, " to ", high);
 }
 
 }  // namespace latentray

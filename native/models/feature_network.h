@@ -13,11 +13,18 @@ namespace latentray {
 
 class FeatureNetwork : public torch::nn::Module {
  public:
-  // pixels [N, C, H, W] in [0, 1], grey or RGB → what forward() takes. ERR_SHAPE, ERR_DTYPE.
+  // pixels [N, C, H, W] in [0, 1], grey or RGB → what forward() takes.
+  // ERR_SHAPE, ERR_DTYPE, ERR_NON_FINITE, ERR_INVALID_ARG.
   virtual at::Tensor prepare(const at::Tensor& pixels) const = 0;
 
-  // Features by the name of their layer, each [N, D], and "logits".
+  // Features by the name of their layer, each [N, D], and "logits" where there are classes.
   virtual std::map<std::string, at::Tensor> forward(const at::Tensor& prepared) = 0;
+
+  // What the logits say of each class, [N, classes].
+  virtual at::Tensor probabilities(const at::Tensor& logits) const = 0;
+
+  // 0 for a network that does not classify.
+  virtual int64_t classes() const = 0;
 
  protected:
   // What prepare() of every network asks for.

@@ -77,8 +77,8 @@ class InceptionV3 : public FeatureNetwork {
     check_pixels(pixels);
     const Tensor rgb = pixels.to(fc_->weight.options()).expand({-1, 3, -1, -1});
     const Tensor x = resized(rgb * 255, resize_);
-    if (resize_ == InceptionResize::kPytorchFid) return x / 127.5 - 1;
-    return (x - 128) / 128;
+    const bool is_of_tensorflow = is_of_fid_ && resize_ != InceptionResize::kPytorchFid;
+    return is_of_tensorflow ? (x - 128) / 128 : x / 127.5 - 1;
   }
 
   std::map<std::string, Tensor> forward(const Tensor& prepared) override {
@@ -96,6 +96,10 @@ class InceptionV3 : public FeatureNetwork {
     found["logits"] = is_of_fid_ ? at::linear(found["2048"], fc_->weight) : fc_(found["2048"]);
     return found;
   }
+
+  Tensor probabilities(const Tensor& logits) const override { return at::softmax(logits, 1); }
+
+  int64_t classes() const override { return fc_->weight.size(0); }
 
  private:
   BasicConv2d conv(const char* name, int64_t in_channels, const ConvShape& shape) {

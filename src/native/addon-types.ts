@@ -75,6 +75,32 @@ export interface AutoencoderHandle extends ModelHandle {
 
 export type SafetyCheckerHandle = ModelHandle;
 
+export interface FeatureNetworkHandle extends ModelHandle {
+  readonly classes: number;
+}
+
+export type FeatureStatisticsHandle = Disposable;
+
+export interface FeatureStatisticsSize {
+  count: number;
+  width: number;
+}
+
+export interface BootstrapRequest {
+  /** 0: no interval. */
+  draws: number;
+  confidence: number;
+  seed: bigint;
+}
+
+export interface RankingEstimate {
+  value: number;
+  lower: number;
+  upper: number;
+  positives: number;
+  negatives: number;
+}
+
 export type NoiseSourceHandle = Disposable;
 
 export interface SchedulerHandle extends Disposable {
@@ -614,4 +640,90 @@ export interface Addon {
     count: number,
     token: Token,
   ): Promise<{ scores: TensorHandle; variance: TensorHandle }>;
+
+  loadInception(
+    source: ModelSource,
+    token: Token,
+    mode: 'clean-fid' | 'pytorch-fid' | 'torch-fidelity',
+  ): Promise<FeatureNetworkHandle>;
+  loadDenseNet(source: ModelSource, token: Token): Promise<FeatureNetworkHandle>;
+  featureNetworkForward(
+    network: FeatureNetworkHandle,
+    pixels: TensorHandle,
+    layer: string,
+    token: Token,
+  ): Promise<{ features: TensorHandle; logits: TensorHandle; probabilities: TensorHandle }>;
+
+  createFeatureStatistics(): FeatureStatisticsHandle;
+  addFeatures(
+    statistics: FeatureStatisticsHandle,
+    features: TensorHandle,
+    token: Token,
+  ): Promise<FeatureStatisticsSize>;
+  mergeFeatureStatistics(
+    statistics: FeatureStatisticsHandle,
+    other: FeatureStatisticsHandle,
+    token: Token,
+  ): Promise<FeatureStatisticsSize>;
+  featureMoments(
+    statistics: FeatureStatisticsHandle,
+    token: Token,
+  ): Promise<{ mean: TensorHandle; covariance: TensorHandle }>;
+  saveFeatureStatistics(
+    statistics: FeatureStatisticsHandle,
+    path: string,
+    source: string,
+    token: Token,
+  ): Promise<void>;
+  loadFeatureStatistics(
+    path: string,
+    token: Token,
+  ): Promise<FeatureStatisticsSize & { statistics: FeatureStatisticsHandle; source: string }>;
+  frechetDistance(
+    a: FeatureStatisticsHandle,
+    b: FeatureStatisticsHandle,
+    token: Token,
+  ): Promise<number>;
+
+  kernelDistance(
+    a: TensorHandle,
+    b: TensorHandle,
+    /** 0: over all rows. */
+    subsets: number,
+    size: number,
+    seed: bigint,
+    token: Token,
+  ): Promise<[mean: number, deviation: number]>;
+  precisionRecall(
+    real: TensorHandle,
+    made: TensorHandle,
+    k: number,
+    token: Token,
+  ): Promise<[precision: number, recall: number, density: number, coverage: number]>;
+  nearestNeighbours(
+    rows: TensorHandle,
+    references: TensorHandle,
+    token: Token,
+  ): Promise<{ indices: TensorHandle; distances: TensorHandle }>;
+
+  ranking(
+    measure: 'auroc' | 'averagePrecision',
+    labels: TensorHandle,
+    scores: TensorHandle,
+    otherScores: TensorHandle | null,
+    bootstrap: BootstrapRequest,
+    token: Token,
+  ): Promise<RankingEstimate>;
+  calibration(
+    labels: TensorHandle,
+    scores: TensorHandle,
+    bins: number,
+    token: Token,
+  ): Promise<{
+    brier: number;
+    expectedError: number;
+    counts: TensorHandle;
+    probabilities: TensorHandle;
+    frequencies: TensorHandle;
+  }>;
 }

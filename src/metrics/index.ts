@@ -1,5 +1,3 @@
-/** Measures of images: `metrics.psnr(a, b)` … */
-
 /** Measures of images, of sets of images and of classifiers: `metrics.psnr(a, b)` … */
 export {
   type Calibration,

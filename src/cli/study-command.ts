@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { registerAutoencoderStudy } from './study-autoencoder.js';
+import { registerFineTuningStudy } from './study-fine-tuning.js';
 import { registerTextEncoderStudy } from './study-text-encoders.js';
 
 /** `latentray study`: whole experiments, each with results.json and report.html. */
@@ -11,4 +12,5 @@ export function registerStudyCommand(program: Command): void {
     );
   registerAutoencoderStudy(command);
   registerTextEncoderStudy(command);
+  registerFineTuningStudy(command);
 }

@@ -4,6 +4,14 @@ export type { AutoencoderStudyOptions } from './autoencoder/options.js';
 export type { AutoencoderStudy, DatasetReconstruction } from './autoencoder/results.js';
 export type { Distribution, ImageFigures, Measure } from './autoencoder/similarities.js';
 export type { Spectra } from './autoencoder/spectra.js';
+export { fineTuning } from './fine-tuning/fine-tuning.js';
+export {
+  type FineTuningStudyOptions,
+  type FineTuningVariant,
+  fineTuningVariants,
+  type LearnedWord,
+} from './fine-tuning/options.js';
+export type { FineTuningStudy, PromptResult, VariantResult } from './fine-tuning/results.js';
 export type { StudyOptions, StudyProgress } from './options.js';
 export type { StudyFiles } from './output.js';
 export type { SensitivityResult } from './text-encoders/contrasts.js';

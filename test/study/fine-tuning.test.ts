@@ -64,6 +64,6 @@ t.test('a small study', async (t) => {
     [{ signal: AbortSignal.abort(reason) }, reason],
   ];
   for (const [more, expected] of wrong) {
-    await t.rejects(study.fineTuning({ ...options, ...more }), expected);
+    await t.rejects(study.fineTuning({ ...options, ...more }), expected as Error);
   }
 });

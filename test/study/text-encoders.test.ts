@@ -9,11 +9,14 @@ const secret = 'An impression that must not be published';
 
 /** Texts that say what they are labelled with, of as many patients. */
 function reports(): study.StudiedText[] {
-  return Array.from({ length: 40 }, (_, n) => ({
-    text: n % 2 ? `${secret} effusion ${n}` : `${secret} normal ${n}`,
-    labels: n % 2 ? { Effusion: 1 } : {},
-    patient: `patient ${Math.floor(n / 4)}`,
-  }));
+  return Array.from(
+    { length: 40 },
+    (_, n): study.StudiedText => ({
+      text: n % 2 ? `${secret} effusion ${n}` : `${secret} normal ${n}`,
+      labels: n % 2 ? { Effusion: 1 } : {},
+      patient: `patient ${Math.floor(n / 4)}`,
+    }),
+  );
 }
 
 async function tinyStudy(output: string, more: Partial<study.TextEncoderStudyOptions> = {}) {

@@ -12,6 +12,7 @@
 #include "environment.h"
 #include "feature_distances.h"
 #include "feature_network.h"
+#include "feature_probes.h"
 #include "feature_statistics.h"
 #include "inpainting.h"
 #include "job.h"
@@ -19,6 +20,7 @@
 #include "metrics.h"
 #include "noise_predictor.h"
 #include "noise_source.h"
+#include "power_spectrum.h"
 #include "process_group.h"
 #include "ranking.h"
 #include "safety_checker.h"
@@ -69,6 +71,8 @@ Napi::Object initialize_module(Napi::Env env, Napi::Object exports) {
   DenoisingRunObject::export_functions(env, exports);
   export_lora(env, exports);
   export_metrics(env, exports);
+  export_power_spectrum(env, exports);
+  export_feature_probes(env, exports);
   FeatureNetworkObject::export_functions(env, exports);
   FeatureStatisticsObject::export_functions(env, exports);
   export_feature_distances(env, exports);

@@ -1,4 +1,40 @@
 /** The public surface of latentray, and nothing else. */
+export { augment } from './augment/augment.js';
+export type {
+  AugmentCallbacks,
+  AugmentProgress,
+  AugmentResult,
+  LabelOutcome,
+} from './augment/augment-events.js';
+export type {
+  AugmentGeneration,
+  AugmentOptions,
+  AugmentPlan,
+  AugmentPrompts,
+  QualityGateOptions,
+} from './augment/augment-options.js';
+export type { Interval } from './augment/evaluate/auroc-intervals.js';
+export type { TrainingArm } from './augment/evaluate/cells.js';
+export type {
+  ClassifierTrainer,
+  ClassifierTraining,
+  LabelledImage,
+  TrainedClassifier,
+} from './augment/evaluate/classifier-trainer.js';
+export { evaluateAugmentation } from './augment/evaluate/evaluate-augmentation.js';
+export type {
+  AugmentEvaluationOptions,
+  AugmentEvaluationProgress,
+} from './augment/evaluate/evaluate-options.js';
+export type {
+  AugmentationEvaluation,
+  EvaluationRow,
+} from './augment/evaluate/evaluation-results.js';
+export type { Verdict } from './augment/evaluate/verdict.js';
+export type { Classification, ImageClassifier } from './augment/image-classifier.js';
+export type { AgreementCheck } from './augment/label-agreement.js';
+export type { ImageChecks, NearnessCheck } from './augment/quality-gate.js';
+export type { Shard } from './augment/shard.js';
 export { type ConvertOptions, convert } from './checkpoints/convert.js';
 export {
   type CheckpointDescription,
@@ -122,6 +158,7 @@ export type { InpaintOptions } from './pipeline/inpaint.js';
 export type { ImageInput } from './pipeline/input-images.js';
 export type { PipelineOptions } from './pipeline/load-pipeline.js';
 export type { LoraAdapter, LoraSource } from './pipeline/lora-adapters.js';
+export { modelDigest, type WeightSource } from './pipeline/model-digest.js';
 export { Pipeline } from './pipeline/pipeline.js';
 export type {
   EncodedPrompt,
@@ -138,6 +175,7 @@ export {
   type SchedulerStepOptions,
   type Steps,
 } from './scheduler.js';
+export * as study from './study/index.js';
 export { type DType, Tensor, type TensorOptions, type TypedArray } from './tensor.js';
 export { loadTensors, saveTensors, type TensorFile } from './tensor-files.js';
 export { type LoadTokenizerOptions, loadTokenizer } from './tokenizers/load-tokenizer.js';

@@ -15,7 +15,7 @@ using at::Tensor;
 
 namespace {
 
-constexpr int64_t kSide = 224;
+constexpr int64_t kDenseNetSide = 224;
 constexpr std::array<double, 3> kImageNetMean = {0.485, 0.456, 0.406};
 constexpr std::array<double, 3> kImageNetDeviation = {0.229, 0.224, 0.225};
 
@@ -180,7 +180,7 @@ Tensor DenseNet::prepare(const Tensor& pixels) const {
   Tensor x = middle_square(pixels.to(as_weights));
   const bool is_grey = options_.in_channels == 1;
   if (is_grey) x = grey(x);
-  x = at::_upsample_bilinear2d_aa(x, {kSide, kSide}, false);  // [N, C, 224, 224]
+  x = at::_upsample_bilinear2d_aa(x, {kDenseNetSide, kDenseNetSide}, false);  // [N, C, 224, 224]
   if (is_grey) return x * 2048 - 1024;
   const auto per_channel = [&](const std::array<double, 3>& values) {
     return at::tensor(at::ArrayRef<double>(values), as_weights).view({1, 3, 1, 1});

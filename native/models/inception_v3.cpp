@@ -13,17 +13,18 @@ using at::Tensor;
 
 namespace {
 
-constexpr int64_t kSide = 299;
+constexpr int64_t kInceptionSide = 299;
 constexpr int64_t kClassesOfFid = 1008;
 
 // One dimension of TensorFlow 1's bilinear resize.
 Tensor stretched(const Tensor& x, int64_t dim) {
   const int64_t length = x.size(dim);
-  const Tensor place = at::arange(kSide, x.options()) * (static_cast<double>(length) / kSide);
+  const Tensor place =
+      at::arange(kInceptionSide, x.options()) * (static_cast<double>(length) / kInceptionSide);
   const Tensor before = place.to(at::kLong).clamp_max(length - 1);
   const Tensor after = (before + 1).clamp_max(length - 1);
   std::vector<int64_t> shape(x.dim(), 1);
-  shape[dim] = kSide;
+  shape[dim] = kInceptionSide;
   const Tensor weight = (place - before).view(shape);
   return at::lerp(x.index_select(dim, before), x.index_select(dim, after), weight);
 }
@@ -32,9 +33,10 @@ Tensor stretched(const Tensor& x, int64_t dim) {
 Tensor resized(const Tensor& pixels, InceptionResize resize) {
   switch (resize) {
     case InceptionResize::kCleanFid:
-      return at::_upsample_bicubic2d_aa(pixels, {kSide, kSide}, false).clamp(0, 255);
+      return at::_upsample_bicubic2d_aa(pixels, {kInceptionSide, kInceptionSide}, false)
+          .clamp(0, 255);
     case InceptionResize::kPytorchFid:
-      return at::upsample_bilinear2d(pixels, {kSide, kSide}, false);
+      return at::upsample_bilinear2d(pixels, {kInceptionSide, kInceptionSide}, false);
     case InceptionResize::kTensorflow:
       return stretched(stretched(pixels, 3), 2);
   }

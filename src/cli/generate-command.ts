@@ -32,10 +32,12 @@ interface GenerateFlags {
   strength?: number;
   mask?: string;
   keepUnmasked?: boolean;
+  paddingMaskCrop?: number;
   fit: Fit;
   controlNet?: string;
   control?: string;
   controlScale: number;
+  guessMode?: boolean;
   config?: string;
   lora: LoraSource[];
   longPrompt?: 'truncate' | 'chunk';
@@ -74,6 +76,11 @@ export function registerGenerateCommand(program: Command): void {
     .option('--mask <file>', 'white is painted anew, black stays')
     .option('--keep-unmasked', "put the image's own pixels back outside of the mask")
     .option(
+      '--padding-mask-crop <pixels>',
+      'paint only the white part and so many pixels around it, at --width by --height',
+      integer,
+    )
+    .option(
       '--fit <how>',
       'letterbox, centre-crop or stretch, where images are not --width by --height',
       'none',
@@ -81,6 +88,7 @@ export function registerGenerateCommand(program: Command): void {
     .option('--control-net <folder>', 'a ControlNet, steered by --control')
     .option('--control <file>', 'an image of the structure that the result is to have')
     .option('--control-scale <n>', 'how strongly, 0 to 2', number, 1)
+    .option('--guess-mode', 'steer by the structure alone, without a prompt or with a poor one')
     .option('--config <folder>', 'where --model is an original checkpoint file: its configs')
     .option('--lora <file[=scale]…>', 'LoRA weights to generate with', collectLora, [])
     .option('--long-prompt <how>', 'truncate (and say what was cut), or chunk')
@@ -110,6 +118,7 @@ async function generate(prompts: string[], flags: GenerateFlags): Promise<void> 
     imagesPerPrompt: flags.images,
     scheduler: flags.scheduler,
     longPrompt: flags.longPrompt,
+    guessMode: flags.guessMode,
     onProgress: ({ step, steps }) => bar.update(step, steps),
     signal,
   };
@@ -138,6 +147,8 @@ function checkFlags(flags: GenerateFlags): void {
     ['strength', '--strength', 'image', '--image'],
     ['mask', '--mask', 'image', '--image'],
     ['keepUnmasked', '--keep-unmasked', 'mask', '--mask'],
+    ['paddingMaskCrop', '--padding-mask-crop', 'mask', '--mask'],
+    ['guessMode', '--guess-mode', 'control', '--control'],
     ['control', '--control', 'controlNet', '--control-net'],
     ['controlNet', '--control-net', 'control', '--control'],
   ];
@@ -156,11 +167,27 @@ async function start(pipeline: Pipeline, flags: GenerateFlags, options: Diffusio
     const control = await readControl(flags, size, signal);
     return pipeline.generate({ ...options, ...size, control });
   }
+  if (flags.paddingMaskCrop !== undefined) return paintRegion(pipeline, flags, options);
   const image = await readFitted(flags.image, flags, { width, height }, signal);
   const control = await readControl(flags, image, signal);
   if (!flags.mask) return pipeline.imageToImage({ ...options, image, strength, control });
   const mask = await readFitted(flags.mask, flags, image, signal);
   return pipeline.inpaint({ ...options, image, mask, strength, keepUnmasked, control });
+}
+
+/** --width and --height are of the region: the image keeps its own size, and its pixels outside of the mask. */
+async function paintRegion(pipeline: Pipeline, flags: GenerateFlags, options: DiffusionOptions) {
+  const { image: file = '', mask: maskFile = '', strength, keepUnmasked, paddingMaskCrop } = flags;
+  const { signal } = options;
+  const image = await Image.read(file, { signal });
+  const mask = await Image.read(maskFile, { signal });
+  const { width, height } = flags;
+  const isAsked = width !== undefined || height !== undefined;
+  const asked = { width: width ?? image.width, height: height ?? image.height };
+  const size = isAsked ? asked : undefined;
+  const control = await readControl(flags, { width, height }, signal);
+  const run = { ...options, image, mask, size, strength, keepUnmasked, paddingMaskCrop, control };
+  return pipeline.inpaint(run);
 }
 
 interface WantedSize {

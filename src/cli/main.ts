@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { LatentrayError, version } from '../index.js';
+import { registerAugmentCommand } from './augment-command.js';
 import { registerConvertCommand } from './convert-command.js';
 import { registerDemoCommand } from './demo-command.js';
 import { registerDoctorCommand } from './doctor-command.js';
@@ -8,6 +9,7 @@ import { registerEmbedCommand } from './embed-command.js';
 import { registerGenerateCommand } from './generate-command.js';
 import { registerInspectCommand } from './inspect-command.js';
 import { registerReconstructCommand } from './reconstruct-command.js';
+import { registerStudyCommand } from './study-command.js';
 import { registerTrainCommand } from './train-command.js';
 
 const program = new Command('latentray')
@@ -17,6 +19,8 @@ const program = new Command('latentray')
 registerGenerateCommand(program);
 registerReconstructCommand(program);
 registerTrainCommand(program);
+registerAugmentCommand(program);
+registerStudyCommand(program);
 registerConvertCommand(program);
 registerInspectCommand(program);
 registerEmbedCommand(program);

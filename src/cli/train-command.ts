@@ -42,14 +42,16 @@ async function runTraining({ config, json, ...flags }: TrainFlags): Promise<void
   const signal = interruptSignal();
   const given = { ...(config !== undefined && (await readConfig(config))), ...flags };
   const { pipeline, device, dataset, output, ...options } = given as TrainFlags;
+  const data = required('dataset', dataset);
+  const folder = required('output', output);
   const source = required('pipeline', pipeline);
   const isFolder = typeof source === 'string';
   const report = isFirstProcess() ? new TrainReport() : undefined;
   try {
     const result = await train({
       ...options,
-      dataset: required('dataset', dataset),
-      output: required('output', output),
+      dataset: data,
+      output: folder,
       pipeline: isFolder ? source : await openPipeline(source, device, signal),
       ...(isFolder && device !== undefined && { device }),
       signal,

@@ -1,10 +1,8 @@
 import { z } from 'zod';
-import { invalidArgument } from '../errors.js';
-import { Image } from '../image/image.js';
-import { imagesToTensorData } from '../image/pixel-layout.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import { jobOptions, parseOptions } from '../parse-options.js';
 import { handleOf, Tensor } from '../tensor.js';
+import { batchOf, type ImageBatch } from './image-batch.js';
 
 /** How two batches are compared. */
 export interface SimilarityOptions extends JobOptions {
@@ -29,9 +27,6 @@ export interface SsimOptions extends SimilarityOptions {
   /** @default 'cropped' for `ssim`, 'reflected' for `msSsim` */
   readonly border?: SsimBorder | undefined;
 }
-
-/** An image, several of one size, or a tensor [N, C, H, W] of floating point. */
-export type ImageBatch = Image | readonly Image[] | Tensor;
 
 const similarityOptions = z.strictObject({
   ...jobOptions.shape,
@@ -115,16 +110,4 @@ async function similarity(
     ),
   );
   return Array.from(values.data(), Number);
-}
-
-/** Images as [N, 3, H, W] in [0, 1], so that grey and RGB can be compared. */
-function batchOf(name: string, batch: ImageBatch): Tensor {
-  if (batch instanceof Tensor) return batch;
-  const images = batch instanceof Image ? [batch] : batch;
-  if (!Array.isArray(images)) throw invalidArgument(name, 'images or a tensor', batch);
-  const { data, shape } = imagesToTensorData(images);
-  return Tensor.from(
-    data.map((value) => value / 2 + 0.5),
-    { shape },
-  );
 }

@@ -6,8 +6,8 @@ export {
   calibration,
 } from './calibration.js';
 export { type FrechetDistance, frechetDistance } from './frechet-distance.js';
+export type { ImageBatch } from './image-batch.js';
 export {
-  type ImageBatch,
   msSsim,
   psnr,
   rmse,
@@ -22,6 +22,8 @@ export {
   kernelDistance,
 } from './kernel-distance.js';
 export type { RowLabels, RowScores } from './labelled-scores.js';
+export { type LinearProbeInputs, type LinearProbeOptions, linearProbe } from './linear-probe.js';
+export { powerSpectrum } from './power-spectrum.js';
 export {
   type Neighbours,
   nearestNeighbours,
@@ -29,6 +31,11 @@ export {
   type PrecisionRecallOptions,
   precisionRecall,
 } from './precision-recall.js';
+export {
+  type PrincipalComponents,
+  type PrincipalComponentsOptions,
+  principalComponents,
+} from './principal-components.js';
 export {
   auroc,
   aurocDifference,

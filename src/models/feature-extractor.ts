@@ -4,7 +4,7 @@ import { invalidArgument } from '../errors.js';
 import { Image } from '../image/image.js';
 import { imagesToTensorData, toUnitPixels } from '../image/pixel-layout.js';
 import type { FeatureRows } from '../metrics/feature-statistics.js';
-import type { ImageBatch } from '../metrics/image-similarity.js';
+import type { ImageBatch } from '../metrics/image-batch.js';
 import { addon, type JobOptions, runJob } from '../native/addon.js';
 import type { FeatureNetworkHandle, ModelSource } from '../native/addon-types.js';
 import { NativeObject } from '../native/native-object.js';

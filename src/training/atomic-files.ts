@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LatentrayError } from '../errors.js';
@@ -16,9 +17,14 @@ function isRefusal(cause: unknown): cause is NodeJS.ErrnoException {
   return cause instanceof Error && typeof (cause as NodeJS.ErrnoException).errno === 'number';
 }
 
+/** Processes of several containers write into one folder, and then all have the same number. */
+function partialSuffix(): string {
+  return `partial-${process.pid}${randomInt(2 ** 40)}`;
+}
+
 /** @internal Writes a file whole or not at all: beside its place, flushed, renamed. */
 export async function writeFileAtomically(path: string, content: string): Promise<void> {
-  const temporary = `${path}.partial-${process.pid}`;
+  const temporary = `${path}.${partialSuffix()}`;
   try {
     const file = await open(temporary, 'w');
     try {
@@ -40,7 +46,7 @@ export async function makeFolderAtomically(
   path: string,
   fill: (folder: string) => Promise<void>,
 ): Promise<void> {
-  const temporary = `${path}.partial-${process.pid}`;
+  const temporary = `${path}.${partialSuffix()}`;
   try {
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
@@ -57,7 +63,7 @@ export async function makeFolderAtomically(
 
 /** @internal Takes a folder away whole: under its name there is never a part of it. */
 export async function removeFolderAtomically(path: string): Promise<void> {
-  const doomed = `${path}.old.partial-${process.pid}`;
+  const doomed = `${path}.old.${partialSuffix()}`;
   try {
     await rename(path, doomed);
     await rm(doomed, { recursive: true });

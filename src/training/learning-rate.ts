@@ -17,6 +17,11 @@ export const learningRateSchedules = [
   'polynomial',
 ] as const satisfies readonly LearningRateSchedule[];
 
+/** @internal Whether a step's rate depends on how many steps there will be. */
+export function dependsOnLength(schedule: LearningRateSchedule): boolean {
+  return schedule !== 'constant' && schedule !== 'constant_with_warmup';
+}
+
 /** @internal What the rate of a step follows from. */
 export interface LearningRateOptions {
   readonly learningRate: number;

@@ -3,7 +3,7 @@ import type { Autoencoder } from '../models/autoencoder.js';
 import { checkedLater } from '../parse-options.js';
 import type { Pipeline } from '../pipeline/pipeline.js';
 import type { TrainingSource } from './data/training-source.js';
-import { learningRateSchedules } from './learning-rate.js';
+import { dependsOnLength, learningRateSchedules } from './learning-rate.js';
 import { type ProcessGroup, processGroupOption } from './process-group.js';
 import type { TrainCallbacks } from './train-events.js';
 import { emaConfig, optimizerOptions } from './trainer-options.js';
@@ -233,7 +233,10 @@ export interface ResolvedTrainConfig extends ParsedTrainConfig {
 
 /** @internal The part of the options that a run's result follows from. */
 export function identityOf(options: ResolvedTrainConfig): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.keys(identity).map((name) => [name, options[name as keyof typeof identity] ?? null]),
-  );
+  const names = Object.keys(identity) as (keyof typeof identity)[];
+  return {
+    ...Object.fromEntries(names.map((name) => [name, options[name] ?? null])),
+    // A run of another length would have had other rates from its start.
+    ...(dependsOnLength(options.lrScheduler) && { maxTrainSteps: options.maxTrainSteps }),
+  };
 }

@@ -15,6 +15,7 @@ import { openAutoencoderToTrain, openPipelineToTrain } from './open-models.js';
 import { ProcessGroup, processGroupFromEnvironment } from './process-group.js';
 import { resolveOptions } from './resolve-options.js';
 import { fingerprintOf, readRunFile, requireSameRun, writeRunFile } from './run-file.js';
+import { type RunLock, takeRunLock } from './run-lock.js';
 import type { TrainResult } from './train-events.js';
 import { identityOf, type TrainOptions, trainConfig, trainOptions } from './train-options.js';
 import { TrainingLoop } from './training-loop.js';
@@ -58,12 +59,14 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       onWarning:
         options.onWarning ?? ((message) => process.stderr.write(`latentray: ${message}\n`)),
     };
+    let lock: RunLock | undefined;
     try {
-      await prepareFolder(run);
+      lock = await prepareFolder(run);
       const { engine, pipeline } = await openEngine(options.pipeline, data, run);
       return await runEngine(engine, pipeline, run, options);
     } finally {
       data.close();
+      await lock?.release();
     }
   } catch (error) {
     await group?.fail(error).catch(() => {});
@@ -90,9 +93,13 @@ function ownDevice({ pipeline, device }: TrainOptions, group: ProcessGroup | und
   return device === 'cuda' && group ? `cuda:${group.localRank}` : device;
 }
 
-/** A new run wants a folder of its own. */
-async function prepareFolder({ folder, options, group }: RunContext): Promise<void> {
-  if (group && group.rank !== 0) return group.barrier();
+/** A new run wants a folder of its own. @returns What holds it, at rank 0. */
+async function prepareFolder(run: RunContext): Promise<RunLock | undefined> {
+  const { folder, group } = run;
+  if (group && group.rank !== 0) {
+    await group.barrier();
+    return undefined;
+  }
   await makeFolder(folder);
   await access(folder, 2).catch((cause: unknown) => {
     throw new LatentrayError('ERR_WRITE', `${folder}: cannot be written to`, {
@@ -100,6 +107,18 @@ async function prepareFolder({ folder, options, group }: RunContext): Promise<vo
       path: folder,
     });
   });
+  const lock = await takeRunLock(folder);
+  try {
+    await clearFolder(run);
+    await group?.barrier();
+    return lock;
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function clearFolder({ folder, options }: RunContext): Promise<void> {
   const isRun = (await readdir(folder)).includes('run.json');
   if (isRun && options.resume === undefined) {
     throw new LatentrayError(
@@ -109,7 +128,6 @@ async function prepareFolder({ folder, options, group }: RunContext): Promise<vo
   }
   await removePartial(folder);
   await new Checkpoints(folder).clean();
-  await group?.barrier();
 }
 
 /** What is driven, and what validation images are made with. */

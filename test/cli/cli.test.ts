@@ -111,6 +111,30 @@ t.test('generate changes an image, and paints inside of a mask', async (t) => {
   t.match(image.provenance, { settings: { kind: 'inpainting', strength: 1, keepUnmasked: true } });
 });
 
+t.test('generate paints the region of a mask at a size of its own', async (t) => {
+  const folder = t.testdir();
+  await checkers(100).save(join(folder, 'in.png'));
+  const mask = new Uint8Array(100 * 100);
+  for (let y = 40; y < 50; y++) mask.fill(255, 100 * y + 20, 100 * y + 32);
+  const whole = { width: 100, height: 100, channels: 1, data: mask } as const;
+  await new Image(whole).save(join(folder, 'mask.png'));
+  const result = await latentray(
+    folder,
+    ...['generate', 'nodule', ...quick, '--seed', '5', '--image', 'in.png', '--mask', 'mask.png'],
+    ...['--padding-mask-crop', '4', '--out', 'painted'],
+  );
+  t.match(result, { status: 0, stderr: '' });
+  const image = await Image.read(join(folder, 'painted/image-5-0.png'));
+  t.match(image, { width: 100, height: 100 }, 'the image keeps its size');
+  t.match(image.provenance, { settings: { kind: 'inpainting', paddingMaskCrop: 4 } });
+  const original = await Image.read(join(folder, 'in.png'));
+  const changed = Array.from(mask, (_, i) => {
+    return image.data[i * image.channels] !== original.data[i * original.channels];
+  });
+  t.ok(changed.some((is, i) => is && mask[i] === 255));
+  t.notOk(changed.some((is, i) => is && mask[i] === 0));
+});
+
 t.test('generate is steered by a ControlNet', async (t) => {
   const folder = t.testdir();
   await checkers(64).save(join(folder, 'edges.png'));
@@ -118,11 +142,20 @@ t.test('generate is steered by a ControlNet', async (t) => {
   const args = ['generate', 'effusion', ...quick, '--seed', '5', '--control', 'edges.png'];
   const result = await latentray(
     folder,
-    ...[...args, '--control-net', controlNet, '--control-scale', '0.5', '--out', 'out'],
+    ...[
+      ...args,
+      '--control-net',
+      controlNet,
+      '--control-scale',
+      '0.5',
+      '--guess-mode',
+      '--out',
+      'out',
+    ],
   );
   t.match(result, { status: 0, stderr: '' });
   t.match(await readProvenance(join(folder, 'out/image-5-0.png')), {
-    settings: { control: [{ scale: 0.5, image: /^sha256:/ }] },
+    settings: { control: [{ scale: 0.5, image: /^sha256:/ }], guessMode: true },
   });
 });
 
@@ -134,6 +167,8 @@ t.test('flags that need another one say so', async (t) => {
     [['--mask', 'in.png'], /--mask: expected to be given with --image/],
     [['--image', 'in.png', '--keep-unmasked'], /with --mask/],
     [['--control', 'in.png'], /with --control-net/],
+    [['--guess-mode'], /--guess-mode: expected to be given with --control/],
+    [['--image', 'in.png', '--padding-mask-crop', '4'], /--padding-mask-crop: .* with --mask/],
     [['--strength', '1.5', '--image', 'in.png'], /above 0 and up to 1/],
     [['--image', 'none.png'], /ERR_IMAGE_DECODE/],
     [['--image', 'in.png', '--width', '32'], /fit/],

@@ -1,9 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { Image, readProvenance } from '../../src/index.js';
 import { packageRoot } from '../../src/native/package-root.js';
-import { runProgram } from './run-program.js';
+import { readSet, smallRealFolder } from '../support/augment-data.js';
+import { runProgram, startProgram } from './run-program.js';
 import { ramp, sampleFolder } from './sample-files.js';
 
 const examples = join(packageRoot, 'examples');
@@ -81,6 +85,101 @@ t.test('image-to-image.ts writes variations', async (t) => {
   const made = await readProvenance(join(folder, 'out/strength-0.5-seed-2.png'));
   t.match(made, { synthetic: true, seed: 2n, settings: { strength: 0.5 } });
 });
+
+t.test('retrieve.ts finds the text itself first', async (t) => {
+  const folder = await sampleFolder(t);
+  const texts = ['No effusion.', 'Cardiomegaly with atelectasis.', 'Left apical pneumothorax.'];
+  writeFileSync(join(folder, 'reports.txt'), texts.join('\n'));
+  const args = [join(pipeline, 'text_encoder'), 'reports.txt', texts[1] as string, '2'];
+  const { stdout } = await run(folder, 'retrieve.ts', ...args);
+  t.match(stdout, /^1\.000 {2}Cardiomegaly with atelectasis\.\n-?[01]\.\d{3} {2}\S.*\n$/);
+});
+
+t.test('augment.ts makes a set and mixes it with the real images', async (t) => {
+  const folder = await sampleFolder(t);
+  await smallRealFolder(join(folder, 'real'));
+  const { stdout, stderr } = await run(folder, 'augment.ts', pipeline, 'real', 'set', '2', '64');
+  t.match(stdout, /^Mass: \d of 2 images, \d+ attempts rejected\n/);
+  t.match(stdout, /step 1: pixels 4×3×64×64/);
+  t.match(stderr, /generating 2\/2, [\d.]+ a second, 0 s left\n/);
+  for (const { synthetic, class: label } of await readSet(join(folder, 'set'))) {
+    t.match({ synthetic, label }, { synthetic: true, label: 'Mass' });
+  }
+});
+
+t.test('fine-tune.ts trains, goes on, and makes an image', async (t) => {
+  const folder = await sampleFolder(t);
+  await smallRealFolder(join(folder, 'real'));
+  const args = [pipeline, 'real', 'run'];
+  const first = await run(folder, 'fine-tune.ts', ...args, '2', '64');
+  t.match(first.stdout, /^run\/result: loss \d+\.\d{4}\n$/);
+  const second = await run(folder, 'fine-tune.ts', ...args, '3', '64');
+  t.notMatch(second.stderr, /step 2\/3/, 'goes on');
+  t.match(second.stderr, /step 3\/3, loss /);
+  const made = await readProvenance(join(folder, 'run/sample.png'));
+  t.match(made, { synthetic: true, settings: { lora: [{ scale: 1 }] } });
+});
+
+t.test(
+  'server.ts answers in turn, sends away, forgets who hangs up, and ends in peace',
+  async (t) => {
+    const folder = await sampleFolder(t);
+    const source = readFileSync(join(examples, 'server.ts'), 'utf8');
+    const server = startProgram(folder, source, [pipeline, '0', '1']);
+    t.teardown(() => server.kill('SIGKILL'));
+    const lines: string[] = [];
+    const output = createInterface({ input: server.stdout as NodeJS.ReadableStream });
+    output.on('line', (line) => lines.push(line));
+    const [address = ''] = (await once(output, 'line')) as string[];
+    const ask = (body: object, signal?: AbortSignal) =>
+      fetch(`${address}/images`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ prompt: 'x-ray', width: 64, height: 64, ...body }),
+        signal: signal ?? null,
+      });
+    const until = async (wanted: object) => {
+      while (
+        JSON.stringify(await (await fetch(`${address}/status`)).json()) !== JSON.stringify(wanted)
+      ) {
+        await sleep(2);
+      }
+    };
+    const made = await ask({ steps: 2, seed: 5 });
+    t.equal(made.headers.get('x-seed'), '5');
+    const provenance = await readProvenance(new Uint8Array(await made.arrayBuffer()));
+    t.match(provenance, { synthetic: true, prompt: 'x-ray', seed: 5n });
+    t.equal((await ask({ steps: 0 })).status, 400);
+    t.equal((await ask({ prompts: 'misspelt', prompt: undefined })).status, 400);
+
+    const long = new AbortController();
+    const first = ask({ steps: 100 }, long.signal).catch((error) => error.name);
+    const waits = new AbortController();
+    await sleep(50);
+    const second = ask({ steps: 2 }, waits.signal).catch((error) => error.name);
+    await until({ waiting: 1, full: true });
+    const third = await ask({ steps: 2 });
+    t.equal(third.status, 503);
+    t.ok(Number(third.headers.get('retry-after')) >= 1);
+    waits.abort();
+    t.equal(await second, 'AbortError');
+    await until({ waiting: 0, full: false });
+    const fourth = ask({ steps: 1, seed: 6 });
+    await until({ waiting: 1, full: true });
+    long.abort();
+    t.equal(await first, 'AbortError');
+    t.equal((await fourth).headers.get('x-seed'), '6', 'the queue goes on');
+    t.equal(lines.filter((line) => line === 'cancelled').length, 2);
+
+    const last = ask({ steps: 20, seed: 7 });
+    await sleep(100);
+    server.kill('SIGTERM');
+    t.equal((await last).status, 200, 'what was begun ends');
+    const [code] = await once(server, 'exit');
+    t.equal(code, 0);
+    t.equal(lines.at(-1), 'closed');
+  },
+);
 
 t.test('an example without arguments says what it wants', async (t) => {
   const usage = { code: 1, stderr: /usage: generate\.ts/ };

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -22,6 +22,20 @@ export function runPrograms(folder: string, sources: readonly string[]) {
     files.map((file) => `await import('./${file}');\n`).join(''),
   );
   return start(folder, 'all.mjs', []);
+}
+
+/** Starts a program that goes on until it is told to end; its stderr is the test's. */
+export function startProgram(
+  folder: string,
+  source: string,
+  args: readonly string[],
+): ChildProcess {
+  const { NODE_OPTIONS: _, ...environment } = process.env;
+  return spawn(process.execPath, [transpile(folder, 'program', source), ...args], {
+    cwd: folder,
+    env: { LATENTRAY_THREADS: '1', ...environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
 }
 
 function transpile(folder: string, name: string, source: string): string {

@@ -1,7 +1,11 @@
-import { writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { type TrainOptions, train } from '../../src/index.js';
+import { takeRunLock } from '../../src/training/run-lock.js';
 import { eightRadiographs } from '../support/radiographs.js';
 import { loadTinyPipeline, tinyPipelineFolder } from '../support/tiny-pipeline.js';
 import { radiographFolder, readMetrics } from '../support/training-run.js';
@@ -130,6 +134,73 @@ t.test("a run's folder is not written over, and goes on only as what it was", as
   t.match(await train(resumed), { steps: 2, loss: Number });
   t.equal((await readMetrics(options.output)).length, 2);
 });
+
+t.test('a rate that decays over the run knows its length', async (t) => {
+  for (const lrScheduler of ['linear', 'cosine', 'cosine_with_restarts', 'polynomial'] as const) {
+    const options = { ...good, lrScheduler, output: join(t.testdir(), lrScheduler) };
+    await train({ ...options, maxTrainSteps: 2 });
+    await t.rejects(train({ ...options, maxTrainSteps: 3, resume: 'latest' }), {
+      code: 'ERR_INVALID_ARG',
+      message: /own maxTrainSteps, found/,
+    });
+    t.match(await train({ ...options, maxTrainSteps: 2, resume: 'latest' }), { steps: 2 });
+  }
+  const lrScheduler = 'constant_with_warmup';
+  const options = { ...good, lrScheduler, output: join(t.testdir(), lrScheduler) } as const;
+  await train({ ...options, maxTrainSteps: 1 });
+  t.match(await train({ ...options, maxTrainSteps: 2, resume: 'latest' }), { steps: 2 });
+});
+
+t.test('a folder is held by one run at a time', async (t) => {
+  const options = { ...good, output: join(t.testdir(), 'run'), resume: 'latest' };
+  const lock = join(options.output, 'run.lock');
+  const held = { code: 'ERR_INVALID_ARG', argument: 'output', pid: process.pid, path: lock };
+  const first = train({
+    ...options,
+    maxTrainSteps: 2,
+    onStep: async ({ step }) => {
+      if (step === 1) await t.rejects(train(options), { ...held, message: /in use by process/ });
+    },
+  });
+  t.match(await first, { steps: 2 }, 'the first is not disturbed');
+  t.notOk(existsSync(lock));
+  await t.rejects(train({ ...options, resume: undefined }), { message: /holds a run already/ });
+  t.notOk(existsSync(lock), 'refused, it holds nothing');
+});
+
+t.test(
+  'a lock is stale where its process is over, and nobody knows of other machines',
+  async (t) => {
+    const folder = t.testdir();
+    const path = join(folder, 'run.lock');
+    const own = await takeRunLock(folder);
+    const owner = JSON.parse(await readFile(path, 'utf8'));
+    await own.release();
+    const child = spawn(process.execPath, ['--version'], { stdio: 'ignore' });
+    await once(child, 'exit');
+    const stale = [{ ...owner, pid: child.pid }];
+    if (owner.started !== null) stale.push({ ...owner, started: '1' }); // a number that came again
+    for (const left of stale) {
+      await writeFile(path, JSON.stringify(left));
+      const both = await Promise.allSettled([takeRunLock(folder), takeRunLock(folder)]);
+      t.same(both.map(({ status }) => status).sort(), ['fulfilled', 'rejected'], 'one of two');
+      t.same(JSON.parse(await readFile(path, 'utf8')), owner);
+      t.same(await readdir(folder), ['run.lock']);
+    }
+    for (const content of [
+      JSON.stringify({ ...owner, pid: child.pid, host: 'another' }),
+      '',
+      '{}',
+    ]) {
+      await writeFile(path, content);
+      await t.rejects(takeRunLock(folder), {
+        code: 'ERR_INVALID_ARG',
+        message: /in use by .*process.* delete .*run\.lock/,
+      });
+      t.equal(await readFile(path, 'utf8'), content);
+    }
+  },
+);
 
 t.test('a run that is over says again what it came to', async (t) => {
   const options = { ...good, output: join(t.testdir(), 'run') };

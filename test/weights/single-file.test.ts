@@ -419,6 +419,34 @@ t.test('a saved pipeline is the same pipeline', async (t) => {
   }
 });
 
+t.test(
+  'configs are written byte for byte as diffusers and transformers wrote them',
+  { skip: withoutGolden },
+  async (t) => {
+    const texts = async (folder: string, files: readonly string[]) =>
+      Promise.all(files.map((name) => readFile(join(folder, name), 'utf8')));
+    const configs = ['unet', 'vae', 'text_encoder'].map((name) => `${name}/config.json`);
+    const files = [...configs, 'scheduler/scheduler_config.json', 'model_index.json'];
+    for (const family of ['tiny-sd1', 'tiny-sd2']) {
+      const folder = goldenPath(`${family}/model`);
+      const saved = join(t.testdir(), family);
+      using pipeline = await Pipeline.load(folder);
+      await pipeline.save(saved);
+      t.same(await texts(saved, files), await texts(folder, files), family);
+    }
+    for (const [name, model] of [
+      ['tiny-bert', TextEncoder],
+      ['tiny-taesd', Autoencoder],
+    ] as const) {
+      const folder = goldenPath(`${name}/model`);
+      const saved = join(t.testdir(), name);
+      using loaded = await model.load(folder);
+      await loaded.save(saved);
+      t.same(await texts(saved, ['config.json']), await texts(folder, ['config.json']), name);
+    }
+  },
+);
+
 t.test('the floats of a config keep their point on every way to a file', async (t) => {
   const folder = await tinyPipelineFolder();
   const dir = t.testdir();

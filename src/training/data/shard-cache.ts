@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder, writeJson } from '../../models/save-model.js';
 import type { JobOptions } from '../../native/addon.js';
@@ -17,20 +17,24 @@ export interface CacheProgress {
 /** Rows of tensors by name, each with the rows as its first dimension. */
 export type Rows = Readonly<Record<string, Tensor>>;
 
-/** What a cache holds, and how it is made. */
-export interface ShardPlan {
+/** Where a cache is, and what it holds. */
+export interface ShardPlace {
   /** Each digest has a folder of its own in it. */
   readonly folder: string;
   /** Of everything that the rows follow from: a cache of another digest is another cache. */
   readonly digest: string;
   readonly length: number;
   readonly shardSize: number;
-  /** Rows `start` to before `end`; they are disposed of. */
-  compute(start: number, end: number): Promise<Rows>;
-  readonly onProgress?: ((progress: CacheProgress) => void) | undefined;
   /** Hears why a part that was there is made anew. */
   readonly onRebuild: (reason: string) => void;
   readonly signal: AbortSignal | undefined;
+}
+
+/** And how it is made. */
+export interface ShardPlan extends ShardPlace {
+  /** Rows `start` to before `end`; they are disposed of. */
+  compute(start: number, end: number): Promise<Rows>;
+  readonly onProgress?: ((progress: CacheProgress) => void) | undefined;
 }
 
 /** What stands beside a shard: written after it, so that one without is one that was not finished. */
@@ -55,20 +59,31 @@ export class ShardCache {
 
   /** Checks what is there, and makes what is not. @throws LatentrayError `ERR_WRITE`, and what `compute` throws. */
   static async open(plan: ShardPlan): Promise<ShardCache> {
-    const { digest, length, shardSize, signal } = plan;
-    const folder = join(plan.folder, folderName(digest));
-    await makeFolder(folder);
+    const { length, shardSize, signal } = plan;
+    await makeFolder(join(plan.folder, folderOfDigest(plan.digest)));
     const shards: Rows[] = [];
-    for (let start = 0; start < length; start += shardSize) {
+    for (const { path, record, start, end } of shardsOf(plan)) {
       signal?.throwIfAborted();
-      const end = Math.min(start + shardSize, length);
-      const path = join(folder, `${String(shards.length).padStart(5, '0')}.safetensors`);
-      const record = { digest, rows: end - start };
       const known = await readShard(path, record, plan.onRebuild, signal);
       shards.push(known ?? (await makeShard(path, record, () => plan.compute(start, end), signal)));
       plan.onProgress?.({ done: end, total: length });
     }
     return new ShardCache(shards, shardSize);
+  }
+
+  /** What is there, where all of it is. */
+  static async find(place: ShardPlace): Promise<ShardCache | undefined> {
+    const shards: Rows[] = [];
+    for (const { path, record } of shardsOf(place)) {
+      place.signal?.throwIfAborted();
+      const known = await readShard(path, record, place.onRebuild, place.signal);
+      if (!known) {
+        for (const shard of shards) disposeOf(shard);
+        return undefined;
+      }
+      shards.push(known);
+    }
+    return new ShardCache(shards, place.shardSize);
   }
 
   /** Some rows of the tensors with this name; undefined where the cache has none of that name. */
@@ -77,22 +92,39 @@ export class ShardCache {
     indices: readonly number[],
     options: JobOptions = {},
   ): Promise<Tensor | undefined> {
-    if (!this.#shards[0]?.[name]) return undefined;
-    const rows = await Promise.all(
-      indices.map((index) => {
-        const shard = this.#shards[Math.floor(index / this.#shardSize)] as Rows;
-        const row = index % this.#shardSize;
-        return (shard[name] as Tensor).slice(0, row, row + 1, options);
-      }),
-    );
-    const joined = await Tensor.cat(rows, 0, options);
-    for (const row of rows) row.dispose();
-    return joined;
+    const places = indices.map((row): RowPlace => ({ shards: this, row }));
+    return joinedRows(name, places, options);
+  }
+
+  /** @internal One row: [1, …]. */
+  row(name: string, index: number, options: JobOptions): Promise<Tensor> | undefined {
+    const shard = this.#shards[Math.floor(index / this.#shardSize)] as Rows;
+    const row = index % this.#shardSize;
+    return shard[name]?.slice(0, row, row + 1, options);
   }
 
   dispose(): void {
     for (const shard of this.#shards) disposeOf(shard);
   }
+}
+
+/** A row of one cache of several. */
+export interface RowPlace {
+  readonly shards: ShardCache;
+  readonly row: number;
+}
+
+/** Rows of the tensors with this name, from several caches; undefined where a row has none of that name. */
+export async function joinedRows(
+  name: string,
+  places: readonly RowPlace[],
+  options: JobOptions,
+): Promise<Tensor | undefined> {
+  const found = await Promise.all(places.map(({ shards, row }) => shards.row(name, row, options)));
+  const rows = found.filter((row) => row !== undefined);
+  const joined = rows.length === places.length ? await Tensor.cat(rows, 0, options) : undefined;
+  for (const row of rows) row.dispose();
+  return joined;
 }
 
 /** SHA-256 over the parts, told apart by their lengths. */
@@ -105,8 +137,19 @@ export function warnOfRebuild(reason: string): void {
   console.error(`latentray: ${reason}; it is made anew`);
 }
 
-function folderName(digest: string): string {
+/** Where in a folder of caches that of a digest lies. */
+export function folderOfDigest(digest: string): string {
   return digest.replace('sha256:', '').slice(0, 16);
+}
+
+/** The files of a cache, and which rows each has. */
+function* shardsOf({ folder, digest, length, shardSize }: ShardPlace) {
+  for (let start = 0; start < length; start += shardSize) {
+    const end = Math.min(start + shardSize, length);
+    const name = `${String(start / shardSize).padStart(5, '0')}.safetensors`;
+    const path = join(folder, folderOfDigest(digest), name);
+    yield { path, start, end, record: { digest, rows: end - start } };
+  }
 }
 
 function recordPath(path: string): string {
@@ -133,6 +176,7 @@ async function readShard(
   } catch (error) {
     signal?.throwIfAborted();
     onRebuild(`${path}: ${error instanceof Error ? error.message : error}`);
+    await rm(recordPath(path), { force: true }); // told of once
     return undefined;
   }
 }

@@ -5,7 +5,8 @@ import { jobOptions, parseOptions } from '../../parse-options.js';
 import { Tensor } from '../../tensor.js';
 import { type CacheOptions, cacheOptions } from './cache-options.js';
 import { joinRows } from './join-rows.js';
-import { digestOfParts, type Rows, ShardCache } from './shard-cache.js';
+import { digestOfParts, joinedRows, type RowPlace, type Rows, ShardCache } from './shard-cache.js';
+import { keyOf, readSegments, segmentOf, writeSegment } from './text-segments.js';
 
 /** What a text encoder says of texts, all of one length. */
 export interface EncodedTexts {
@@ -46,17 +47,18 @@ const textStateCacheOptions = z.strictObject({
   modelDigest: z.string().min(1),
 });
 
-/** The states of a frozen text encoder on disk, so that a run encodes each text once. */
+/**
+ * The states of a frozen text encoder on disk, so that each text is encoded once. What new texts need is added to
+ * what is there.
+ */
 export class TextStateCache {
   /** Of the texts and the encoder. */
   readonly digest: string;
-  readonly #rowOfText: ReadonlyMap<string, number>;
-  readonly #shards: ShardCache;
+  readonly #placeOfText: ReadonlyMap<string, RowPlace>;
 
-  private constructor(digest: string, rowOfText: Map<string, number>, shards: ShardCache) {
+  private constructor(digest: string, placeOfText: ReadonlyMap<string, RowPlace>) {
     this.digest = digest;
-    this.#rowOfText = rowOfText;
-    this.#shards = shards;
+    this.#placeOfText = placeOfText;
   }
 
   /**
@@ -66,24 +68,19 @@ export class TextStateCache {
    */
   static async open(options: TextStateCacheOptions): Promise<TextStateCache> {
     const parsed = parseOptions(textStateCacheOptions, options, 'TextStateCache.open');
-    const { encode, batchSize = 16, modelDigest, signal } = parsed;
+    const { modelDigest } = parsed;
     const texts = distinct(parsed.texts);
-    const digest = digestOfParts('text states', modelDigest, ...texts);
-    const plan = {
-      ...parsed,
-      digest,
-      length: texts.length,
-      signal,
-      compute: (start: number, end: number) =>
-        encodeAll(texts.slice(start, end), batchSize, encode, signal),
-    };
-    const rowOfText = new Map(texts.map((text, row) => [text, row]));
-    return new TextStateCache(digest, rowOfText, await ShardCache.open(plan));
+    const found = await findTexts(texts, parsed);
+    const missing = texts.filter((text) => !found.has(text));
+    const added = await addTexts(missing, texts.length, parsed);
+    if (missing.length === 0) parsed.onProgress?.({ done: texts.length, total: texts.length });
+    const digest = digestOfParts('text states', modelDigest, ...texts.map(keyOf));
+    return new TextStateCache(digest, new Map([...found, ...added]));
   }
 
   /** How many distinct texts there are. */
   get length(): number {
-    return this.#rowOfText.size;
+    return this.#placeOfText.size;
   }
 
   /** @throws LatentrayError `ERR_INVALID_ARG` for a text that is not among those of the cache; `ERR_DISPOSED`. */
@@ -92,25 +89,73 @@ export class TextStateCache {
     if (!Array.isArray(texts) || texts.length === 0) {
       throw invalidArgument('texts', 'an array with texts', texts);
     }
-    const rows = texts.map((text, n) => {
-      const row = this.#rowOfText.get(text);
-      if (row === undefined) throw invalidArgument(`texts[${n}]`, 'a text of the cache', text);
-      return row;
+    const places = texts.map((text, n) => {
+      const place = this.#placeOfText.get(text);
+      if (place === undefined) throw invalidArgument(`texts[${n}]`, 'a text of the cache', text);
+      return place;
     });
     return {
-      encoderHiddenStates: (await this.#shards.rows('states', rows, job)) as Tensor,
-      attentionMask: await this.#shards.rows('mask', rows, job),
+      encoderHiddenStates: (await joinedRows('states', places, job)) as Tensor,
+      attentionMask: await joinedRows('mask', places, job),
     };
   }
 
   /** Lets go of the files, which stay. */
   dispose(): void {
-    this.#shards.dispose();
+    const caches = new Set([...this.#placeOfText.values()].map(({ shards }) => shards));
+    for (const shards of caches) shards.dispose();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+type ParsedOptions = z.output<typeof textStateCacheOptions>;
+
+/** Where those of the texts are that are there. */
+async function findTexts(
+  texts: readonly string[],
+  { folder, modelDigest, onRebuild, signal }: ParsedOptions,
+): Promise<Map<string, RowPlace>> {
+  const textOfKey = new Map(texts.map((text) => [keyOf(text), text]));
+  const found = new Map<string, RowPlace>();
+  for (const { digest, keys, shardSize } of await readSegments(folder, modelDigest)) {
+    const wanted = [...keys.entries()].flatMap(([row, key]) => {
+      const text = textOfKey.get(key);
+      return text === undefined || found.has(text) ? [] : [{ text, row }];
+    });
+    if (wanted.length === 0) continue;
+    const place = { folder, digest, length: keys.length, shardSize, onRebuild, signal };
+    const shards = await ShardCache.find(place);
+    if (!shards) continue;
+    for (const { text, row } of wanted) found.set(text, { shards, row });
+  }
+  return found;
+}
+
+/** Encodes the texts that are not there. */
+async function addTexts(
+  texts: readonly string[],
+  total: number,
+  { folder, modelDigest, shardSize, encode, batchSize = 16, ...rest }: ParsedOptions,
+): Promise<Map<string, RowPlace>> {
+  if (texts.length === 0) return new Map();
+  const { onProgress, onRebuild, signal } = rest;
+  const segment = segmentOf(modelDigest, texts.map(keyOf), shardSize);
+  const before = total - texts.length;
+  const shards = await ShardCache.open({
+    folder,
+    digest: segment.digest,
+    length: texts.length,
+    shardSize,
+    compute: (start, end) => encodeAll(texts.slice(start, end), batchSize, encode, signal),
+    onProgress: ({ done }) => onProgress?.({ done: before + done, total }),
+    onRebuild,
+    signal,
+  });
+  await writeSegment(folder, modelDigest, segment);
+  return new Map(texts.map((text, row) => [text, { shards, row }]));
 }
 
 /** In the order of their first appearance. */

@@ -253,6 +253,65 @@ t.test('texts are encoded once, however often they come and whenever', async (t)
   t.not(other.digest, cache.digest);
 });
 
+t.test('a new text is encoded alone, and what is there stays', async (t) => {
+  const folder = t.testdir();
+  const { seen, encode } = encoder();
+  const events: string[] = [];
+  const options = {
+    ...{ folder, encode, modelDigest: 'tiny', batchSize: 2, shardSize: 2 },
+    onProgress: ({ done, total }: { done: number; total: number }) =>
+      events.push(`${done}/${total}`),
+    onRebuild: (reason: string) => events.push(reason),
+  };
+  const filesIn = () => readdirSync(folder, { recursive: true }).map(String).sort();
+  (await TextStateCache.open({ ...options, texts: ['one', 'three', ''] })).dispose();
+  const before = filesIn().map((name) => [name, statSync(join(folder, name)).mtimeMs]);
+  t.notMatch(
+    readFileSync(join(folder, filesIn().find((name) => /texts/.test(name)) ?? '')),
+    'three',
+  );
+  seen.length = 0;
+  const texts = ['new', 'one', '', 'three', 'newer', 'newest'];
+  using cache = await TextStateCache.open({ ...options, texts, shardSize: 100 });
+  t.same(seen, [['new', 'newer'], ['newest']]);
+  t.same(
+    before.filter(([name]) => /\./.test(String(name))),
+    before
+      .map(([name]) => [name, statSync(join(folder, String(name))).mtimeMs])
+      .filter(([name]) => /\./.test(String(name))),
+  );
+  t.equal(cache.length, 6);
+  const { encoderHiddenStates, attentionMask } = await cache.batch(['newer', 'three', '', 'one']);
+  t.same([...encoderHiddenStates.data()], [5, 0, 0, 110, 5, 0, 0, 116, 0, 0, 0, -1, 3, 0, 0, 111]);
+  t.same(attentionMask?.shape, [4, 2]);
+  t.same(events, ['2/3', '3/3', '6/6']);
+
+  seen.length = 0;
+  using fewer = await TextStateCache.open({ ...options, texts: ['newer', 'one'] });
+  t.same([seen, fewer.length], [[], 2]);
+
+  const broken = filesIn().find((name) => name.endsWith('00001.safetensors')) ?? '';
+  writeFileSync(join(folder, broken), 'broken');
+  events.length = 0;
+  using mended = await TextStateCache.open({ ...options, texts });
+  t.same(seen.flat(), ['one', '', 'three'], 'of the part that was broken');
+  t.match(events, [/00001.*is not what was written/, '5/6', '6/6']);
+  t.same((await mended.batch(['', 'new'])).encoderHiddenStates.data()[7], 110);
+});
+
+t.test('texts whose encoding was stopped are gone on with', async (t) => {
+  const { seen, encode } = encoder();
+  const options = { folder: t.testdir(), encode, modelDigest: 'tiny', shardSize: 1 };
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const texts = ['a', 'b', 'c'];
+  const onProgress = ({ done }: { done: number }) => done === 2 && controller.abort(reason);
+  const stopping = { ...options, texts, onProgress, signal: controller.signal };
+  await t.rejects(TextStateCache.open(stopping), reason);
+  (await TextStateCache.open({ ...options, texts })).dispose();
+  t.same(seen, [['a'], ['b'], ['c']]);
+});
+
 t.test('misuse of text states', async (t) => {
   const { encode } = encoder();
   const options = { folder: t.testdir(), encode, modelDigest: 'tiny' };

@@ -50,11 +50,6 @@ Tensor placement(const AugmentationOptions& limits, const at::Generator& generat
       .view({2, 3});
 }
 
-std::vector<double> numbers_of(const Tensor& tensor) {
-  const auto numbers = tensor.detach().to(at::kCPU, at::kDouble);
-  return {numbers.const_data_ptr<double>(), numbers.const_data_ptr<double>() + numbers.numel()};
-}
-
 }  // namespace
 
 ClassifierTrainer::ClassifierTrainer(std::shared_ptr<FeatureNetwork> network,

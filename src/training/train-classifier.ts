@@ -242,7 +242,7 @@ async function measureTest(
 ): Promise<ClassifierReport | undefined> {
   if (records.length === 0) return undefined;
   await using part = await openPart(records, labels, run.config, run.signal);
-  return measure(run, part, true);
+  return await measure(run, part, true); // the part is closed after
 }
 
 async function measure(

@@ -95,7 +95,7 @@ TEST("feature distances: too little is named") {
 
 TEST("feature distances: constant features have a distance too") {
   const auto zeros = statistics_of(at::zeros({4, 3}));
-  const auto twos = statistics_of(at::full({5, 3}, 2));
+  const auto twos = statistics_of(at::full({5, 3}, 2.0));
   expect_figure(frechet_distance(zeros, twos), 12, 1e-12, "of two points");
 }
 

@@ -145,7 +145,7 @@ TEST("feature networks: other checkpoints and inputs are refused by name") {
   expect_error("ERR_SHAPE", [&] { network->prepare(at::zeros({3, 8, 8})); });
   expect_error("ERR_DTYPE", [&] { network->prepare(at::zeros({1, 1, 8, 8}, at::kByte)); });
   expect_error("ERR_NON_FINITE", [&] { network->prepare(at::full({1, 1, 8, 8}, NAN)); });
-  expect_error("ERR_INVALID_ARG", [&] { network->prepare(at::full({1, 1, 8, 8}, 255)); });
+  expect_error("ERR_INVALID_ARG", [&] { network->prepare(at::full({1, 1, 8, 8}, 255.0)); });
   expect_error("ERR_WEIGHTS_MISSING_KEY",
                [&] { load_inception_v3(state, InceptionResize::kCleanFid, {}); });
   state.tensors.erase("classifier.weight");

@@ -37,7 +37,8 @@ const similarityOptions = z.strictObject({
   ...jobOptions.shape,
   dataRange: z.number().positive().default(1),
 });
-const ssimOptions = z.strictObject({
+/** @internal */
+export const ssimOptions = z.strictObject({
   ...similarityOptions.shape,
   border: z.enum(['cropped', 'reflected']).optional(),
 });
@@ -117,8 +118,8 @@ async function similarity(
   return Array.from(values.data(), Number);
 }
 
-/** Images as [N, 3, H, W] in [0, 1], so that grey and RGB can be compared. */
-function batchOf(name: string, batch: ImageBatch): Tensor {
+/** @internal Images as [N, 3, H, W] in [0, 1], so that grey and RGB can be compared. */
+export function batchOf(name: string, batch: ImageBatch): Tensor {
   if (batch instanceof Tensor) return batch;
   const images = batch instanceof Image ? [batch] : batch;
   if (!Array.isArray(images)) throw invalidArgument(name, 'images or a tensor', batch);

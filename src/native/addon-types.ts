@@ -647,12 +647,13 @@ export interface Addon {
     mode: 'clean-fid' | 'pytorch-fid' | 'torch-fidelity',
   ): Promise<FeatureNetworkHandle>;
   loadDenseNet(source: ModelSource, token: Token): Promise<FeatureNetworkHandle>;
+  loadClipImageFeatures(source: ModelSource, token: Token): Promise<FeatureNetworkHandle>;
   featureNetworkForward(
     network: FeatureNetworkHandle,
     pixels: TensorHandle,
     layer: string,
     token: Token,
-  ): Promise<{ features: TensorHandle; logits: TensorHandle; probabilities: TensorHandle }>;
+  ): Promise<{ features: TensorHandle; logits?: TensorHandle; probabilities?: TensorHandle }>;
 
   createFeatureStatistics(): FeatureStatisticsHandle;
   addFeatures(

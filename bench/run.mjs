@@ -21,6 +21,10 @@ const benchmarks = {
     about: 'images a second that training data gives, decoded and resized ahead',
     quick: ['--batches', '10'],
   },
+  features: {
+    about: 'features of images, resizing, memory of a streaming Fréchet distance',
+    quick: ['--images', '8', '--rounds', '1', '--rows', '5000'],
+  },
   'embed-texts': {
     about: 'texts to vectors with a BERT of base size, beside PyTorch and ONNX Runtime',
   },

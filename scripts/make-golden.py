@@ -17,6 +17,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 import diffusers
+import numpy
 import PIL.Image
 import torch
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker, cosine_distance
@@ -991,6 +992,20 @@ def pytorch_files(folder):
     torch.save(torch.nn.Linear(2, 2), folder / "module.bin")
 
 
+def resize_case(path):
+    rows, columns = torch.meshgrid(torch.arange(61.0), torch.arange(83.0), indexing="ij")
+    waves = 127 + 90 * torch.sin(columns / 7 + rows / 11) + 40 * randn((61, 83), 21)
+    grey = waves.clamp(0, 255).to(torch.uint8)
+    tensors = {"grey": grey}
+    for kernel in ("bilinear", "bicubic"):
+        for height, width in ((24, 40), (100, 130)):
+            for dtype in ("uint8", "float32"):
+                image = PIL.Image.fromarray(grey.to(getattr(torch, dtype)).numpy())
+                resized = image.resize((width, height), getattr(PIL.Image.Resampling, kernel.upper()))
+                tensors[f"{kernel}.{height}x{width}.{dtype}"] = torch.from_numpy(numpy.array(resized))
+    write_case(path, tensors, pillow=PIL.__version__)
+
+
 @torch.no_grad()
 def main():
     parser = argparse.ArgumentParser(description="Makes the computed reference cases of test/golden.")
@@ -1016,6 +1031,7 @@ def main():
     roberta_case(out / "recipe-roberta", default.parent / "tokenizers/fixtures/roberta")
     projection_case(out / "text_projection.safetensors")
     noise_case(out / "noise.safetensors")
+    resize_case(out / "resize.safetensors")
     autoencoder_training_case(out / "autoencoder_training.safetensors")
     denoiser_training_case(out / "denoiser_training.safetensors")
     broken_files(out / "formats")

@@ -182,7 +182,13 @@ export {
   type Steps,
 } from './scheduler.js';
 export * as study from './study/index.js';
-export { type DType, Tensor, type TensorOptions, type TypedArray } from './tensor.js';
+export {
+  type DType,
+  type ResizeOptions,
+  Tensor,
+  type TensorOptions,
+  type TypedArray,
+} from './tensor.js';
 export { loadTensors, saveTensors, type TensorFile } from './tensor-files.js';
 export { type LoadTokenizerOptions, loadTokenizer } from './tokenizers/load-tokenizer.js';
 export type {

@@ -27,11 +27,24 @@ export interface TensorOptions {
   readonly device?: string | undefined;
 }
 
+/** How a tensor of images is brought to another size. */
+export interface ResizeOptions extends JobOptions {
+  /** @default 'bilinear' */
+  readonly kernel?: 'bilinear' | 'bicubic' | undefined;
+  /** @default true */
+  readonly antialias?: boolean | undefined;
+}
+
 const handleKey = Symbol.for('latentray.tensor.handle');
 
 const { dtype, device } = placedJobOptions.shape;
 const fromOptions = z.strictObject({ shape: checkedLater<readonly number[]>(), dtype });
 const tensorOptions = z.strictObject({ dtype, device });
+const resizeOptions = z.strictObject({
+  ...jobOptions.shape,
+  kernel: z.enum(['bilinear', 'bicubic']).default('bilinear'),
+  antialias: z.boolean().default(true),
+});
 const randnOptions = z.strictObject({
   ...placedJobOptions.shape,
   seed: checkedLater<number | bigint>(),
@@ -300,6 +313,24 @@ export class Tensor {
   /** The hyperbolic tangent, −1 … 1; integers become float32. */
   tanh(options: JobOptions = {}): Promise<Tensor> {
     return op('tanh', [this], {}, options);
+  }
+
+  /**
+   * Images [N, C, H, W] at another size. With antialiasing, PyTorch's `interpolate(antialias=True)` and PIL's
+   * `resize`: PIL's float images to rounding, its 8-bit ones (uint8 tensors) to one grey level.
+   *
+   * @param size [height, width].
+   * @param options `kernel`: `'bilinear'` by default, or `'bicubic'`, which overshoots at edges; `antialias`:
+   * true by default. Without it a smaller image leaves pixels out.
+   * @throws `ERR_SHAPE` unless there are four dimensions and a size of at least one pixel.
+   */
+  async resize(
+    size: readonly [height: number, width: number],
+    options: ResizeOptions = {},
+  ): Promise<Tensor> {
+    const { kernel, antialias, ...rest } = parseOptions(resizeOptions, options, 'resize');
+    checkShape(size);
+    return op('resize', [this], { size, bicubic: kernel === 'bicubic', antialias }, rest);
   }
 
   /** Gives the memory back; twice is fine. Views that `data()` returned stay valid. */

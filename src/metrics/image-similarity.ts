@@ -32,7 +32,8 @@ const similarityOptions = z.strictObject({
   ...jobOptions.shape,
   dataRange: z.number().positive().default(1),
 });
-const ssimOptions = z.strictObject({
+/** @internal */
+export const ssimOptions = z.strictObject({
   ...similarityOptions.shape,
   border: z.enum(['cropped', 'reflected']).optional(),
 });

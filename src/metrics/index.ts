@@ -5,6 +5,8 @@ export {
   type CalibrationOptions,
   calibration,
 } from './calibration.js';
+export { type ClipScore, clipScore } from './clip-score.js';
+export { type Diversity, diversity } from './diversity.js';
 export { type FrechetDistance, frechetDistance } from './frechet-distance.js';
 export type { ImageBatch } from './image-batch.js';
 export {

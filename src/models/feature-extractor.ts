@@ -11,7 +11,13 @@ import { NativeObject } from '../native/native-object.js';
 import { checkPath, jobOptions, parseOptions, placedJobOptions } from '../parse-options.js';
 import { type DType, handleOf, Tensor } from '../tensor.js';
 import { isFile } from './json-files.js';
-import { type ModelOptions, sourceOf } from './model-folder.js';
+import {
+  type CheckpointOptions,
+  checkpointOptions,
+  type ModelOptions,
+  openModelFolder,
+  sourceOf,
+} from './model-folder.js';
 import { findWeightFiles } from './weight-files.js';
 
 /**
@@ -44,7 +50,10 @@ export interface ExtractOptions extends JobOptions {
 
 /** What a network makes of a batch of images; on the CPU, in float32. */
 export interface ExtractedFeatures extends FeatureRows {
-  /** [N, classes]. Those of FID's network are without the bias, as its published scores are. */
+  /**
+   * [N, classes]. Those of FID's network are without the bias, as its published scores are. A network without
+   * classes (CLIP) gives an empty [N, 0].
+   */
   readonly logits: Tensor;
   /**
    * [N, classes], 0 … 1: of each label on its own for a DenseNet (torchxrayvision's are moved so that 0.5 is
@@ -93,7 +102,7 @@ const radiographLabels: readonly string[] = [
 ];
 
 interface Description {
-  readonly network: 'inception' | 'densenet';
+  readonly network: 'inception' | 'densenet' | 'clip';
   readonly layer: string;
   readonly mode: FidMode | undefined;
   readonly labels: readonly string[];
@@ -107,7 +116,7 @@ interface Description {
 export class FeatureExtractor extends NativeObject {
   readonly #handle: FeatureNetworkHandle;
   readonly #layer: string;
-  readonly network: 'inception' | 'densenet';
+  readonly network: 'inception' | 'densenet' | 'clip';
   /** How images are resized for Inception. */
   readonly mode: FidMode | undefined;
   /** The classes' names in the order of the logits; empty where nobody said them. */
@@ -182,6 +191,29 @@ export class FeatureExtractor extends NativeObject {
     });
   }
 
+  /**
+   * CLIP's image half: the projected embedding, which is compared with texts'. Images are prepared as CLIP's
+   * image processor does, whatever their size: bicubic, the middle square.
+   *
+   * @param path a published folder with config.json, of a whole CLIP or of its image half.
+   * @throws as {@link FeatureExtractor.inception}; `ERR_CONFIG_INVALID`.
+   */
+  static async clip(path: string, options: CheckpointOptions = {}): Promise<FeatureExtractor> {
+    const model = parseOptions(checkpointOptions, options, 'FeatureExtractor.clip');
+    const folder = await openModelFolder(path, model);
+    const source = sourceOf(folder, model);
+    const handle = await runJob(model.signal, (token) =>
+      addon().loadClipImageFeatures(source, token),
+    );
+    return new FeatureExtractor(handle, {
+      network: 'clip',
+      layer: 'features',
+      mode: undefined,
+      labels: [],
+      weightFiles: source.files,
+    });
+  }
+
   get device(): string {
     return this.#handle.device;
   }
@@ -190,7 +222,7 @@ export class FeatureExtractor extends NativeObject {
     return this.#handle.dtype;
   }
 
-  /** How many classes the logits have. */
+  /** How many classes the logits have; 0 for CLIP. */
   get classes(): number {
     return this.#handle.classes;
   }
@@ -214,10 +246,12 @@ export class FeatureExtractor extends NativeObject {
     );
     if (pixels !== images) pixels.dispose();
     const found = await pending;
+    const features = new Tensor(found.features);
+    const none = () => Tensor.zeros([features.shape[0] ?? 0, 0]);
     return {
-      features: new Tensor(found.features),
-      logits: new Tensor(found.logits),
-      probabilities: new Tensor(found.probabilities),
+      features,
+      logits: found.logits ? new Tensor(found.logits) : none(),
+      probabilities: found.probabilities ? new Tensor(found.probabilities) : none(),
       source: this.#source(layer),
     };
   }

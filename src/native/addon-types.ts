@@ -680,12 +680,13 @@ export interface Addon {
     options: ClassifierTrainerOptions,
     token: Token,
   ): Promise<ClassifierTrainerHandle>;
+  loadClipImageFeatures(source: ModelSource, token: Token): Promise<FeatureNetworkHandle>;
   featureNetworkForward(
     network: FeatureNetworkHandle,
     pixels: TensorHandle,
     layer: string,
     token: Token,
-  ): Promise<{ features: TensorHandle; logits: TensorHandle; probabilities: TensorHandle }>;
+  ): Promise<{ features: TensorHandle; logits?: TensorHandle; probabilities?: TensorHandle }>;
 
   createFeatureStatistics(): FeatureStatisticsHandle;
   addFeatures(

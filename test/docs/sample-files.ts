@@ -5,10 +5,12 @@ import { Image } from '../../src/index.js';
 import { chexpertFiles, mimicDicomFiles, writeFiles } from '../data/trees.js';
 import { dicomFile } from '../support/dicom-files.js';
 import { recipeFolder } from '../support/recipe.js';
+import { writeTinyDenseNet } from '../support/tiny-densenet.js';
 import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
 
 /**
- * A folder with what the documentation speaks of: models/stable-diffusion, controlnet, taesd and bert;
+ * A folder with what the documentation speaks of: models/stable-diffusion, controlnet, taesd, bert and
+ * densenet121.safetensors;
  * radiographs/frontal.png, frontal.dcm, mask.png and edges.png; small CheXpert-v1.0-small and mimic-cxr, images
  * and tables.
  */
@@ -24,6 +26,7 @@ export async function sampleFolder(t: Test): Promise<string> {
     'CheXpert-v1.0-small': {},
     'mimic-cxr': {},
   });
+  await writeTinyDenseNet(join(folder, 'models', 'densenet121.safetensors'));
   writeFiles(join(folder, 'CheXpert-v1.0-small'), chexpertFiles());
   writeFiles(join(folder, 'mimic-cxr'), mimicDicomFiles());
   await ramp(64, 64).save(join(folder, 'radiographs', 'frontal.png'));

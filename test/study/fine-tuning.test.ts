@@ -55,7 +55,10 @@ t.test('a small study', async (t) => {
   });
 
   const reason = new Error('stop');
-  const wrong: [Partial<study.FineTuningStudyOptions>, object][] = [
+  const wrong: [
+    Partial<study.FineTuningStudyOptions>,
+    Error | { code: string; message?: RegExp },
+  ][] = [
     [{ variants: ['swapped-encoder'] }, { code: 'ERR_INVALID_ARG', message: /textEncoder/ }],
     [{ variants: ['dreambooth' as never] }, { code: 'ERR_INVALID_ARG', message: /variants/ }],
     [{ prompts: [] }, { code: 'ERR_INVALID_ARG', message: /prompts/ }],
@@ -64,6 +67,6 @@ t.test('a small study', async (t) => {
     [{ signal: AbortSignal.abort(reason) }, reason],
   ];
   for (const [more, expected] of wrong) {
-    await t.rejects(study.fineTuning({ ...options, ...more }), expected as Error);
+    await t.rejects(study.fineTuning({ ...options, ...more }), expected);
   }
 });

@@ -9,14 +9,11 @@ const secret = 'An impression that must not be published';
 
 /** Texts that say what they are labelled with, of as many patients. */
 function reports(): study.StudiedText[] {
-  return Array.from(
-    { length: 40 },
-    (_, n): study.StudiedText => ({
-      text: n % 2 ? `${secret} effusion ${n}` : `${secret} normal ${n}`,
-      labels: n % 2 ? { Effusion: 1 } : {},
-      patient: `patient ${Math.floor(n / 4)}`,
-    }),
-  );
+  return Array.from({ length: 40 }, (_, n) => ({
+    text: n % 2 ? `${secret} effusion ${n}` : `${secret} normal ${n}`,
+    labels: (n % 2 ? { Effusion: 1 } : {}) as study.StudiedText['labels'],
+    patient: `patient ${Math.floor(n / 4)}`,
+  }));
 }
 
 async function tinyStudy(output: string, more: Partial<study.TextEncoderStudyOptions> = {}) {
@@ -29,18 +26,19 @@ async function tinyStudy(output: string, more: Partial<study.TextEncoderStudyOpt
 }
 
 t.test('a study of a small encoder', async (t) => {
-  const output = join(t.testdir(), 'made', 'study');
+  const folder = t.testdir();
+  const output = join(folder, 'made', 'study');
   const config = { model_type: 'bert', hidden_size: 16, num_hidden_layers: 1 };
   const tokenizer = await recipeFolder('recipe-bert');
   const random = await TextEncoder.create(
     { ...config, num_attention_heads: 2, intermediate_size: 32 },
     { tokenizer, seed: 1 },
   );
-  const folder = join(await recipeFolder('recipe-sd1'), 'text_encoder');
+  const encoder = join(await recipeFolder('recipe-sd1'), 'text_encoder');
   const stages: string[] = [];
   const result = await tinyStudy(output, {
     encoders: [
-      { name: 'tiny', encoder: folder },
+      { name: 'tiny', encoder },
       { name: 'new', encoder: random },
     ],
     onProgress: ({ stage }) => stages.push(stage),
@@ -71,7 +69,7 @@ t.test('a study of a small encoder', async (t) => {
   t.match(html, /Random weights: new\./);
   t.notMatch(html + JSON.stringify(written), secret, 'no text of a report is published');
 
-  const again = await tinyStudy(join(t.testdir(), 'again'));
+  const again = await tinyStudy(join(folder, 'again'));
   t.same(again.encoders[0]?.corpora, result.encoders[0]?.corpora, 'the same figures again');
 
   await t.test('in a browser', { skip: withoutBrowser }, async (t) => {

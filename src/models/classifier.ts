@@ -161,7 +161,8 @@ export class Classifier extends NativeObject {
       addon().featureNetworkForward(this.#handle, handle, 'features', token),
     );
     if (pixels !== images) pixels.dispose();
-    const { features, logits, probabilities } = await pending;
+    const found = await pending;
+    const { features, logits, probabilities } = found as Required<typeof found>; // it has labels
     return {
       features: new Tensor(features),
       logits: new Tensor(logits),

@@ -126,7 +126,7 @@ t.test('a classifier saves, loads and refuses what it cannot see', async (t) => 
   const pixels = (await (await Tensor.randn([2, 1, 40, 60], { seed: 1 })).mul(0.1)).add(0.5);
   const clamped = await pixels;
   const [own, others] = [await classifier.forward(clamped), await loaded.forward(clamped)];
-  t.equal(relativeError(others.logits, own.logits), 0);
+  t.equal(await relativeError(others.logits, own.logits), 0);
   t.same(own.probabilities.shape, [2, 2]);
   const outside = await clamped.mul(4);
   await t.rejects(classifier.forward(outside), { code: 'ERR_INVALID_ARG', message: /0 to 1/ });

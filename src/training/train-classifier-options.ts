@@ -4,6 +4,7 @@ import { classifierConfig } from '../models/classifier.js';
 import type { JobOptions } from '../native/addon.js';
 import { checkedLater } from '../parse-options.js';
 import type { ClassifierReport } from './classifier-report.js';
+import type { TrainingSample } from './data/training-sample.js';
 
 const amount = z.number().min(0);
 const positive = z.int().min(1);
@@ -79,7 +80,10 @@ export interface TrainClassifierOptions extends z.input<typeof classifierTrainCo
 }
 
 /** One image to learn from. */
-export type ClassifierRecord = Pick<DatasetRecord, 'id' | 'image' | 'labels' | 'patient' | 'split'>;
+export interface ClassifierRecord
+  extends Pick<DatasetRecord, 'id' | 'labels' | 'patient' | 'split'> {
+  readonly image: TrainingSample['image'];
+}
 
 /** How an epoch ended. */
 export interface ClassifierEpoch {

@@ -29,7 +29,7 @@ function records(): TrainClassifierOptions['dataset'] {
   return Array.from({ length: 48 }, (_, n) => ({
     id: `image ${n}`,
     patient: `patient ${n}`,
-    image: picture(n, n % 2 === 1) as unknown as string,
+    image: picture(n, n % 2 === 1),
     labels: { Spot: (n % 2) as 0 | 1 },
     split: n < 24 ? 'train' : n < 36 ? 'validation' : 'test',
   }));

@@ -15,6 +15,7 @@ import { registerTrainCommand } from './train-command.js';
 const program = new Command('latentray')
   .description('Latent diffusion for medical imaging. Research use only; not a medical device.')
   .version(version.latentray)
+  .enablePositionalOptions() // what stands behind a command is that command's
   .showHelpAfterError();
 registerGenerateCommand(program);
 registerReconstructCommand(program);

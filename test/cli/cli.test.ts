@@ -322,7 +322,6 @@ t.test('what is wrong is said on stderr, with exit code 1', async (t) => {
   const cases: [string, string[], RegExp][] = [
     ['an unknown command', ['frobnicate'], /unknown command 'frobnicate'/],
     ['no prompt', ['generate', '--model', '/nowhere'], /missing required argument 'prompt'/],
-    ['no model', ['generate', 'x'], /required option '-m, --model/],
     ['an unknown option', ['generate', 'x', '-m', '/nowhere', '--step', '2'], /unknown option/],
     ['steps in words', ['generate', 'x', '-m', '/nowhere', '-s', 'two'], /expected a whole number/],
     ['a seed below 0', ['generate', 'x', '-m', '/nowhere', '--seed', '-1'], /expected whole numb/],

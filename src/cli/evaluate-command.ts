@@ -91,10 +91,10 @@ async function loadTrainer(path: string): Promise<ClassifierTrainer> {
 }
 
 function describe({ conclusion, rows, sentences, files }: AugmentationEvaluation): string {
-  const figure = (value: number) => (Number.isFinite(value) ? value.toFixed(3) : '–').padStart(6);
+  const figure = (value: number) => (Number.isFinite(value) ? value.toFixed(3) : '–');
   const table = rows.map(
     ({ size, arm, auroc, gain }) =>
-      `${String(size).padStart(6)}  ${arm.padEnd(20)} ${figure(auroc.value)} (${figure(auroc.lower)} to ${figure(auroc.upper)})  gain ${figure(gain.value)} (${figure(gain.lower)} to ${figure(gain.upper)})`,
+      `${String(size).padStart(6)}  ${arm.padEnd(20)} ${figure(auroc.value).padStart(6)} (${figure(auroc.lower)} to ${figure(auroc.upper)})  gain ${figure(gain.value).padStart(6)} (${figure(gain.lower)} to ${figure(gain.upper)})`,
   );
   return `${[
     '  real  trained on            AUROC (95 %), mean over labels',

@@ -132,7 +132,9 @@ export default {
   const more = ['--trainer', 'trainer.mjs', '--size', '4', '--size', '8', '--source', 'here'];
   const { status, stdout, stderr } = await start(['evaluate', ...args, ...more]).ended;
   t.equal(status, 0, stderr);
-  t.match(stdout, /^ {5}4 {2}real {17} {2}0\.\d{3} \(0\.\d{3} to 0\.\d{3}\) {2}gain {2}0\.000/m);
+  const row =
+    /^ {5}4 {2}real {18}0\.\d{3} \(0\.\d{3} to 0\.\d{3}\) {2}gain {2}0\.000 \(0\.000 to 0\.000\)$/m;
+  t.match(stdout, row);
   t.match(stdout, /did NOT help/);
   t.match(stdout, /^Synthetic images did not help.*\nevaluation\/report\.html\n$/m);
   t.match(stderr, /^17\/18 synthetic-then-real-8-1, \d+ s left$/m);

@@ -13,24 +13,6 @@ export type {
   AugmentPrompts,
   QualityGateOptions,
 } from './augment/augment-options.js';
-export type { Interval } from './augment/evaluate/auroc-intervals.js';
-export type { TrainingArm } from './augment/evaluate/cells.js';
-export type {
-  ClassifierTrainer,
-  ClassifierTraining,
-  LabelledImage,
-  TrainedClassifier,
-} from './augment/evaluate/classifier-trainer.js';
-export { evaluateAugmentation } from './augment/evaluate/evaluate-augmentation.js';
-export type {
-  AugmentEvaluationOptions,
-  AugmentEvaluationProgress,
-} from './augment/evaluate/evaluate-options.js';
-export type {
-  AugmentationEvaluation,
-  EvaluationRow,
-} from './augment/evaluate/evaluation-results.js';
-export type { Verdict } from './augment/evaluate/verdict.js';
 export type { Classification, ImageClassifier } from './augment/image-classifier.js';
 export type { AgreementCheck } from './augment/label-agreement.js';
 export type { ImageChecks, NearnessCheck } from './augment/quality-gate.js';
@@ -175,6 +157,24 @@ export {
   type SchedulerStepOptions,
   type Steps,
 } from './scheduler.js';
+export type { Interval } from './study/augmentation/auroc-intervals.js';
+export type { TrainingArm } from './study/augmentation/cells.js';
+export type {
+  ClassifierTrainer,
+  ClassifierTraining,
+  LabelledImage,
+  TrainedClassifier,
+} from './study/augmentation/classifier-trainer.js';
+export { evaluateAugmentation } from './study/augmentation/evaluate-augmentation.js';
+export type {
+  AugmentEvaluationOptions,
+  AugmentEvaluationProgress,
+} from './study/augmentation/evaluate-options.js';
+export type {
+  AugmentationEvaluation,
+  EvaluationRow,
+} from './study/augmentation/evaluation-results.js';
+export type { Verdict } from './study/augmentation/verdict.js';
 export * as study from './study/index.js';
 export {
   type DType,

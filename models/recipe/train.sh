@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains the default model again, from the images to the folder that the package ships. It took six minutes on an
-# H200, and needs a GPU: on two CPU cores it would take a day.
+# Trains the default model again, from the images to the folder that the package ships. The two runs took six minutes
+# on an H200.
 #
 #   models/recipe/train.sh DATA WORK [--device cuda …]
 #

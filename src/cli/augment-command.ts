@@ -1,6 +1,14 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { parse } from 'yaml';
-import { type AugmentPlan, augment, type DType, invalidArgument, Pipeline } from '../index.js';
+import {
+  type AugmentPlan,
+  augment,
+  type DType,
+  defaultModelFolder,
+  defaultModelSettings,
+  invalidArgument,
+  Pipeline,
+} from '../index.js';
 import { AugmentReport, describeAugmentation } from './augment-report.js';
 import { registerEvaluateCommand } from './evaluate-command.js';
 import { integer, interruptSignal, number, positiveInteger, printJson } from './options.js';
@@ -13,8 +21,8 @@ interface AugmentFlags {
   template: string[];
   reports?: boolean;
   seed: number;
-  steps: number;
-  guidance: number;
+  steps?: number;
+  guidance?: number;
   negative: string;
   scheduler?: string;
   width?: number;
@@ -37,7 +45,10 @@ export function registerAugmentCommand(program: Command): void {
     .description(
       'make synthetic images for training, so many of each label, each checked; goes on where it was stopped, and shares the work by RANK and WORLD_SIZE',
     )
-    .option('-m, --model <path>', 'a pipeline in the diffusers layout, or a checkpoint file')
+    .option(
+      '-m, --model <path>',
+      'a pipeline in the diffusers layout, or a checkpoint file (default: the one of the package)',
+    )
     .option('--dataset <folder>', 'the real images, with metadata.jsonl; its train split is read')
     .option(
       '--plan <what>',
@@ -58,8 +69,16 @@ export function registerAugmentCommand(program: Command): void {
     )
     .option('--reports', 'take the texts of real records as prompts')
     .option('--seed <n>', 'all seeds follow from it', integer, 0)
-    .option('-s, --steps <n>', 'denoising steps', positiveInteger, 50)
-    .option('-g, --guidance <scale>', 'classifier-free guidance; 1 is none', number, 7.5)
+    .option(
+      '-s, --steps <n>',
+      'denoising steps (default: 50; 25 with the default model)',
+      positiveInteger,
+    )
+    .option(
+      '-g, --guidance <scale>',
+      'classifier-free guidance; 1 is none (default: 7.5; 4 with the default model)',
+      number,
+    )
     .option('-n, --negative <text>', 'what to stay away from', '')
     .option('--scheduler <name>', "such as ddim, euler, dpmpp_2m_karras (default: the model's)")
     .option('--width <pixels>', "a multiple of 8 (default: the model's)", positiveInteger)
@@ -88,10 +107,13 @@ export function registerAugmentCommand(program: Command): void {
 async function run(flags: AugmentFlags): Promise<void> {
   const signal = interruptSignal();
   const { dataset, label, seed, fit, tooNear, device, dtype } = flags;
-  const model = required('--model', flags.model);
   const plan = required('--plan', flags.plan);
   const out = required('--out', flags.out);
-  const pipeline = await Pipeline.load(model, { device, dtype, signal });
+  const pipeline = await Pipeline.load(flags.model ?? defaultModelFolder, {
+    device,
+    dtype,
+    signal,
+  });
   const report = new AugmentReport();
   try {
     const result = await augment({
@@ -102,8 +124,9 @@ async function run(flags: AugmentFlags): Promise<void> {
       prompts: promptsOf(flags),
       seed,
       generation: {
-        steps: flags.steps,
-        guidanceScale: flags.guidance,
+        ...(flags.model === undefined && defaultModelSettings),
+        ...(flags.steps !== undefined && { steps: flags.steps }),
+        ...(flags.guidance !== undefined && { guidanceScale: flags.guidance }),
         negativePrompt: flags.negative,
         scheduler: flags.scheduler,
         width: flags.width,

@@ -1,52 +1,19 @@
 import type { AugmentProgress, AugmentResult } from '../index.js';
-import { ProgressBar } from './progress-bar.js';
+import { duration, PhaseReport } from './phase-report.js';
 
-/** How often a log that is no terminal gets a line. */
-const secondsBetweenLines = 30;
-
-/** What a run tells, on stderr: a bar on a terminal, elsewhere a line now and then. */
-export class AugmentReport {
-  readonly #stream: NodeJS.WriteStream;
-  #phase = '';
-  #bar: ProgressBar;
-  #lastLine = Number.NEGATIVE_INFINITY;
-
-  constructor(stream: NodeJS.WriteStream = process.stderr) {
-    this.#stream = stream;
-    this.#bar = new ProgressBar('', stream);
-  }
-
+/** What the making of a set tells. */
+export class AugmentReport extends PhaseReport {
   progress(event: AugmentProgress): void {
-    if (event.phase !== this.#phase) {
-      this.#bar.end();
-      this.#bar = new ProgressBar(event.phase, this.#stream);
-      this.#phase = event.phase;
-    }
     const { phase, done, total } = event;
-    const words = phase === 'reading' ? 'real images' : figures(event);
-    this.#bar.update(done, total, words);
-    const isLast = phase === 'generating' && done === total;
-    const now = performance.now() / 1000;
-    if (this.#stream.isTTY || (!isLast && now - this.#lastLine < secondsBetweenLines)) return;
-    this.#lastLine = now;
-    const line = phase === 'reading' ? `reading ${done} real images` : `${done}/${total} ${words}`;
-    this.#stream.write(`${line}\n`);
-  }
-
-  end(): void {
-    this.#bar.end();
+    const note = phase === 'reading' ? 'real images' : figures(event);
+    const line = phase === 'reading' ? `reading ${done} real images` : `${done}/${total} ${note}`;
+    this.show(event, { line, note, isLast: phase === 'generating' && done === total });
   }
 }
 
 function figures({ imagesPerSecond, rejected, failed, secondsLeft }: AugmentProgress): string {
   const left = Number.isFinite(secondsLeft) ? `, ${duration(secondsLeft)} left` : '';
   return `images, ${imagesPerSecond.toPrecision(3)} a second${left}, ${rejected} attempts rejected, ${failed} given up`;
-}
-
-function duration(seconds: number): string {
-  if (seconds < 120) return `${Math.ceil(seconds)} s`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3600).toFixed(1)} h`;
 }
 
 /** What became of a set, a line a label. */

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { contactSheet, defaultModelSettings, Pipeline } from '../index.js';
-import { interruptSignal, positiveInteger } from './options.js';
+import { integer, interruptSignal, positiveInteger } from './options.js';
 import { ProgressBar } from './progress-bar.js';
 
 /** What the default model was taught to tell apart. */
@@ -29,7 +29,7 @@ export function registerDemoCommand(program: Command): void {
     .description('generate a labelled grid of synthetic chest radiographs with the default model')
     .option('-s, --steps <n>', 'denoising steps', positiveInteger, defaultModelSettings.steps)
     .option('--images <n>', 'images a sentence', positiveInteger, 2)
-    .option('--seed <n>', 'of the first image of each sentence', positiveInteger, 42)
+    .option('--seed <n>', 'of the first image of each sentence', integer, 42)
     .option('-o, --out <folder>', 'where the grid goes', 'outputs/demo')
     .action(demo);
 }

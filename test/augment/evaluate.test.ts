@@ -1,16 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { aurocIntervals } from '../../src/augment/evaluate/auroc-intervals.js';
-import { changed, changeOf } from '../../src/augment/evaluate/classical-augmentation.js';
-import { conclusionOf, sentenceOf, verdictOf } from '../../src/augment/evaluate/verdict.js';
 import {
   type AugmentEvaluationOptions,
   type ClassifierTrainer,
   evaluateAugmentation,
   Image,
+  metrics,
 } from '../../src/index.js';
-import { auroc } from '../../src/study/auroc.js';
+import { aurocIntervals } from '../../src/study/augmentation/auroc-intervals.js';
+import { changed, changeOf } from '../../src/study/augmentation/classical-augmentation.js';
+import { conclusionOf, sentenceOf, verdictOf } from '../../src/study/augmentation/verdict.js';
 import { type RealRow, writeRealFolder } from '../support/augment-data.js';
 import { toyTrainer } from '../support/toy-trainer.js';
 
@@ -105,7 +105,9 @@ t.test('five ways at two sizes with two seeds, and what they come to', async (t)
   );
   const other = JSON.parse(readFileSync(join(given.out, 'cells/real-6-1/result.json'), 'utf8'));
   const truth = Array.from({ length: 60 }, (_, n) => (n % 2 === 0 ? 1 : 0));
-  const figures = [scores, other.scores].map((each) => auroc(truth, each.flat()));
+  const figures = await Promise.all(
+    [scores, other.scores].map(async (each) => (await metrics.auroc(truth, each.flat())).value),
+  );
   const mean = ((figures[0] as number) + (figures[1] as number)) / 2;
   t.ok(Math.abs(mean - of(6, 'real')) < 1e-12);
 
@@ -186,7 +188,7 @@ t.test('intervals are those of patients, ties and unknown labels included', asyn
   );
   const [coin, real] = byLabel[0]?.auroc ?? [];
   t.same(coin, { value: 0.5, lower: 0.5, upper: 0.5 });
-  t.ok(Math.abs((real?.value ?? 0) - auroc(truth, scores)) < 1e-12);
+  t.ok(Math.abs((real?.value ?? 0) - (await metrics.auroc(truth, scores)).value) < 1e-12);
   t.ok((real?.lower ?? 0) < (real?.value ?? 0) && (real?.upper ?? 0) === 1);
   t.same(mean.gain[0], { value: 0, lower: 0, upper: 0 });
   const one = await aurocIntervals(

@@ -102,6 +102,24 @@ t.test(
   },
 );
 
+t.test('a device is of a folder, and is never replaced by another', async (t) => {
+  const run = (name: string, more: object) =>
+    train({ ...good, output: join(folder, name), ...more });
+  using pipeline = await loadTinyPipeline();
+  await t.rejects(run('loaded', { pipeline, device: 'cpu' }), {
+    code: 'ERR_INVALID_ARG',
+    message: /device: expected none beside a loaded pipeline/,
+  });
+  for (const fromScratch of [[], ['unet']]) {
+    const method = 'unet';
+    await t.rejects(run('elsewhere', { device: 'tpu', method, fromScratch }), {
+      code: 'ERR_DEVICE_UNAVAILABLE',
+    });
+  }
+  await t.resolves(run('named', { device: 'cpu', dataloaderNumWorkers: 1 }));
+  await t.rejects(run('idle', { dataloaderNumWorkers: 0 }), { message: /dataloaderNumWorkers/ });
+});
+
 t.test('a part that is not float32 cannot be trained whole', async (t) => {
   using pipeline = await loadTinyPipeline({ dtype: 'bfloat16' });
   const output = join(t.testdir(), 'run');

@@ -1,5 +1,4 @@
 import { metrics, Tensor } from '../../index.js';
-import { auroc } from '../auroc.js';
 import { foldsOf } from '../folds.js';
 import { mean } from '../statistics.js';
 import { type Embeddings, rowsOf } from './embeddings.js';
@@ -50,7 +49,7 @@ export async function probeLabels(
   options: ProbeOptions,
 ): Promise<ProbeResult[]> {
   const scores = await linearScores(texts, options);
-  return texts.labels.map((label, column) => {
+  const results = texts.labels.map(async (label, column) => {
     const truth = texts.values.map((row) => row[column] ?? -1);
     const positives = truth.filter((value) => value === 1).length;
     const negatives = truth.filter((value) => value === 0).length;
@@ -60,13 +59,26 @@ export async function probeLabels(
       label,
       positives,
       negatives,
-      linear: auroc(truth, linear),
-      neighbours: auroc(truth, votes),
+      linear: await areaOf(truth, linear, options.signal),
+      neighbours: await areaOf(truth, votes, options.signal),
       precisionAt1: precision(texts, truth, 1),
       precisionAt10: precision(texts, truth, retrieved),
       chance: positives / (positives + negatives),
     };
   });
+  return Promise.all(results);
+}
+
+/** The area under the ROC curve, of the texts that have a score. */
+async function areaOf(
+  truth: readonly number[],
+  scores: readonly number[],
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const scored = scores.flatMap((score, row) => (Number.isNaN(score) ? [] : [row]));
+  const of = (values: readonly number[]) => scored.map((row) => values[row] as number);
+  const { value } = await metrics.auroc(of(truth), of(scores), { signal });
+  return value;
 }
 
 /** Log odds for each text, by probes that learned from the texts of other folds. */

@@ -1,5 +1,5 @@
 import { setImmediate as pause } from 'node:timers/promises';
-import { quantile } from '../../study/statistics.js';
+import { quantile } from '../statistics.js';
 
 /** A figure and its 95 % interval; NaN where it cannot be measured. */
 export interface Interval {

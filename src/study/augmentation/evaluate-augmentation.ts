@@ -1,6 +1,6 @@
 import { invalidArgument } from '../../errors.js';
 import { parseOptions } from '../../parse-options.js';
-import { environmentFacts, makeOutput, writeStudy } from '../../study/output.js';
+import { environmentFacts, makeOutput, writeStudy } from '../output.js';
 import { type CellResult, cellName, cellsOf, runCell } from './cells.js';
 import { type AugmentEvaluationOptions, evaluationOptions } from './evaluate-options.js';
 import { type EvaluationData, readEvaluationData } from './evaluation-data.js';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
+import { isTraining, openDataset } from '../../augment/real-images.js';
 import { Dataset } from '../../data/dataset.js';
 import { type DatasetRecord, hashFraction } from '../../data/record.js';
 import { invalidArgument, LatentrayError } from '../../errors.js';
-import { labelValue, type Unmentioned, usableLabels } from '../../study/labels.js';
-import { isTraining, openDataset } from '../real-images.js';
+import { labelValue, type Unmentioned, usableLabels } from '../labels.js';
 import type { LabelledImage } from './classifier-trainer.js';
 import type { ParsedEvaluationOptions } from './evaluate-options.js';
 

@@ -1,5 +1,5 @@
-import { legendFor } from '../../study/report/plot.js';
-import type { PlotSection, Report, TableSection } from '../../study/report/report.js';
+import { legendFor } from '../report/plot.js';
+import type { PlotSection, Report, TableSection } from '../report/report.js';
 import type { AugmentationEvaluation, EvaluationRow } from './evaluation-results.js';
 import { armNames } from './verdict.js';
 

@@ -1,4 +1,4 @@
-import type { StudyFiles } from '../../study/output.js';
+import type { StudyFiles } from '../output.js';
 import { type ArmFigures, aurocIntervals, type Interval } from './auroc-intervals.js';
 import { type CellResult, cellName, type TrainingArm, trainingArms } from './cells.js';
 import type { EvaluationData } from './evaluation-data.js';

@@ -1,14 +1,16 @@
-// Training steps of a U-Net (random weights and latents, AdamW, float32), in three parts.
+// Training steps of a U-Net (random weights and latents, AdamW, float32), in four parts.
 // large: Stable Diffusion 1.x's size, with and without gradient checkpointing, each in a process of its own:
 // seconds a step and peak resident memory. All weights are trained, or LoRA factors beside them; the first takes
 // 14 GB. small: samples a second of a small U-Net, beside the same steps in eager PyTorch through diffusers,
-// alternately in one run. lora: the same with LoRA factors beside a U-Net of Stable Diffusion 1.x's size (whole ones
-// of both would take 28 GB). Python needs torch, diffusers and, for lora, peft: PYTHON names it.
+// alternately in one run. lora: the same with LoRA factors beside a U-Net of Stable Diffusion 1.x's size. unet: the whole
+// of that U-Net, each in processes of its own that take turns, since both at once take 28 GB; only when it is named.
+// Python needs torch, diffusers and, for lora, peft: PYTHON names it.
 //
-//   node bench/train-unet.mjs [--only large|small|lora] [--train unet|lora] [--latents 32] [--batch 1] [--steps 2]
+//   node bench/train-unet.mjs [--only large|small|lora|unet] [--train unet|lora] [--latents 32] [--batch 1] [--steps 2]
 //                             [--small-batch 16] [--small-steps 10] [--rounds 3] [--threads <n>]
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -42,6 +44,7 @@ if (values.measure) {
   if (!only || only === 'large') result.large = compareCheckpointing();
   if (!only || only === 'small') result.small = await compareWithPyTorch(smallRun());
   if (!only || only === 'lora') result.lora = await compareWithPyTorch(loraRun());
+  if (only === 'unet') result.unet = await compareInTurns();
   print(result);
 }
 
@@ -57,6 +60,27 @@ function compareCheckpointing() {
     peakRatio: checkpointed.peakBytes / plain.peakBytes,
     peakOverWeightsRatio: checkpointed.peakOverWeights / plain.peakOverWeights,
   };
+}
+
+async function compareInTurns() {
+  const folder = mkdtempSync(join(tmpdir(), 'latentray-train-unet-'));
+  const steps = Number(values.steps);
+  const [ours, theirs] = [[], []];
+  try {
+    const { config } = JSON.parse(readFileSync(join(here, 'sd1-unet.json'), 'utf8'));
+    writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
+    for (let round = 0; round < Number(values.rounds); round++) {
+      ours.push(inOwnProcess('plain').secondsPerStep);
+      const peer = await startPeer(folder, Number(values.batch), 'unet');
+      if (!peer) break;
+      await peer.train(1); // the first one allocates the optimizer's state
+      theirs.push((await peer.train(steps)) / steps);
+      await peer.end();
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  return { batch: Number(values.batch), secondsPerStep: ours, pytorchSecondsPerStep: theirs };
 }
 
 function inOwnProcess(name) {
@@ -125,7 +149,7 @@ async function compareWithPyTorch({ config, batchSize, steps, train }) {
       ours.push((batchSize * steps) / own);
       if (other !== undefined) theirs.push((batchSize * steps) / other);
     }
-    peer?.end();
+    await peer?.end();
     return {
       batch: batchSize,
       samplesPerSecond: Math.max(...ours),
@@ -186,7 +210,10 @@ async function startPeer(folder, batchSize, train) {
       child.stdin.write(`${steps}\n`);
       return Number((await lines.next()).value);
     },
-    end: () => child.stdin.end(),
+    end: () => {
+      child.stdin.end();
+      return once(child, 'exit');
+    },
   };
 }
 

@@ -3,6 +3,7 @@
 
 #include "autoencoder.h"
 #include "autoencoder_trainer.h"
+#include "classifier_trainer.h"
 #include "controlnet.h"
 #include "core/build_info.h"
 #include "denoiser_trainer.h"
@@ -79,6 +80,7 @@ Napi::Object initialize_module(Napi::Env env, Napi::Object exports) {
   ProcessGroupObject::export_functions(env, exports);
   AutoencoderTrainerObject::export_functions(env, exports);
   DenoiserTrainerObject::export_functions(env, exports);
+  ClassifierTrainerObject::export_functions(env, exports);
   return exports;
 }
 

@@ -61,18 +61,6 @@ TrainedDenoiserParts parts_argument(const Members& members) {
   return parts;
 }
 
-ParameterTrainerOptions training_argument(const Members& members) {
-  ParameterTrainerOptions options;
-  options.optimizer = optimizer_argument(members.get("optimizer"));
-  if (members.has("maxGradNorm")) options.max_grad_norm = members.number("maxGradNorm");
-  if (members.has("ema")) options.ema = ema_argument(members.get("ema"));
-  options.precision = parse_dtype(members.text("precision"));
-  if (members.has("processGroup")) {
-    options.group = ProcessGroupObject::payload_of(members.get("processGroup"));
-  }
-  return options;
-}
-
 NoisePredictionOptions loss_argument(const Members& members, SharedScheduler& shared) {
   NoisePredictionOptions options;
   const std::lock_guard lock(shared.mutex);

@@ -7,6 +7,7 @@
 #include "models/clip_vision.h"
 #include "models/densenet.h"
 #include "models/inception_v3.h"
+#include "models/random_init.h"
 #include "tensor.h"
 
 namespace latentray::binding {
@@ -50,6 +51,40 @@ Napi::Value load_densenet_job(const Napi::CallbackInfo& info) {
         info.Env(), "io", source.token,
         [source]() -> Network { return load_densenet(source.state(), source.options); },
         network_to_js);
+  });
+}
+
+// loadResNet(source, token)
+Napi::Value load_resnet_job(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const ModelSource source(info);
+    return start_job(
+        info.Env(), "io", source.token,
+        [source]() -> Network {
+          return load_resnet(source.config(), source.state(), source.options);
+        },
+        network_to_js);
+  });
+}
+
+// createResNet(source without files, token, seed)
+Napi::Value create_resnet_job(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const ModelSource source(info);
+    return start_job(
+        info.Env(), "io", source.token,
+        [source, seed = seed_argument(info[2], "seed")]() -> Network {
+          return create_resnet(source.config(), seed, source.options.device);
+        },
+        network_to_js);
+  });
+}
+
+// featureNetworkSave(network, path, dtype | null, token)
+Napi::Value feature_network_save(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Network network = FeatureNetworkObject::payload_of(info[0]);
+    return save_model(info, lane_of(*network), [network] { return state_of(*network); });
   });
 }
 
@@ -122,6 +157,9 @@ int64_t FeatureNetworkObject::bytes_of(const Network& network) { return paramete
 void FeatureNetworkObject::export_functions(Napi::Env env, Napi::Object exports) {
   exports.Set("loadInception", Napi::Function::New<load_inception_job>(env));
   exports.Set("loadClipImageFeatures", Napi::Function::New<load_clip_job>(env));
+  exports.Set("loadResNet", Napi::Function::New<load_resnet_job>(env));
+  exports.Set("createResNet", Napi::Function::New<create_resnet_job>(env));
+  exports.Set("featureNetworkSave", Napi::Function::New<feature_network_save>(env));
   exports.Set("loadDenseNet", Napi::Function::New<load_densenet_job>(env));
   exports.Set("featureNetworkForward", Napi::Function::New<feature_network_forward>(env));
 }

@@ -1,6 +1,7 @@
 #include "trainer_options.h"
 
-#include "members.h"
+#include "core/dtype.h"
+#include "process_group.h"
 
 namespace latentray::binding {
 
@@ -23,6 +24,18 @@ EmaOptions ema_argument(const Napi::Value& value) {
   options.decay = members.number("decay");
   if (members.has("invGamma")) options.inv_gamma = members.number("invGamma");
   if (members.has("power")) options.power = members.number("power");
+  return options;
+}
+
+ParameterTrainerOptions training_argument(const Members& members) {
+  ParameterTrainerOptions options;
+  options.optimizer = optimizer_argument(members.get("optimizer"));
+  if (members.has("maxGradNorm")) options.max_grad_norm = members.number("maxGradNorm");
+  if (members.has("ema")) options.ema = ema_argument(members.get("ema"));
+  options.precision = parse_dtype(members.text("precision"));
+  if (members.has("processGroup")) {
+    options.group = ProcessGroupObject::payload_of(members.get("processGroup"));
+  }
   return options;
 }
 

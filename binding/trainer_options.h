@@ -5,13 +5,15 @@
 
 #include <vector>
 
-#include "training/ema.h"
-#include "training/optimizer.h"
+#include "members.h"
+#include "training/parameter_trainer.h"
 
 namespace latentray::binding {
 
 OptimizerOptions optimizer_argument(const Napi::Value& value);
 EmaOptions ema_argument(const Napi::Value& value);
+// { optimizer, maxGradNorm | null, ema | null, precision, processGroup | null }
+ParameterTrainerOptions training_argument(const Members& members);
 // A BigInt.
 uint64_t training_seed_argument(const Napi::Value& value);
 std::vector<uint64_t> sample_numbers_argument(const Napi::Value& value);

@@ -92,6 +92,12 @@ export {
 } from './metrics/feature-statistics.js';
 export * as metrics from './metrics/index.js';
 export { Autoencoder, type Encoded, type PieceOptions } from './models/autoencoder.js';
+export {
+  type ClassifiedImage,
+  Classifier,
+  type ClassifierConfig,
+  type ClassifierOutput,
+} from './models/classifier.js';
 export { ControlNet, type ControlNetInputs, type ControlResiduals } from './models/controlnet.js';
 export { cosineSimilarity } from './models/cosine-similarity.js';
 export type {
@@ -203,6 +209,7 @@ export {
   type PatchDiscriminatorOptions,
   type PerceptualLossOptions,
 } from './training/autoencoder-trainer.js';
+export type { ClassifierReport, LabelReport } from './training/classifier-report.js';
 export type { CacheOptions } from './training/data/cache-options.js';
 export type { Fingerprint } from './training/data/data-digest.js';
 export {
@@ -251,6 +258,13 @@ export {
   processGroupFromEnvironment,
 } from './training/process-group.js';
 export { train } from './training/train.js';
+export { trainClassifier } from './training/train-classifier.js';
+export type {
+  ClassifierEpoch,
+  ClassifierRecord,
+  TrainClassifierOptions,
+  TrainClassifierResult,
+} from './training/train-classifier-options.js';
 export type {
   TrainCallbacks,
   TrainProgress,

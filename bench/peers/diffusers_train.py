@@ -1,10 +1,13 @@
 """Training steps of diffusers' U-Net, as many as each line on stdin says; prints the seconds they took.
 
 usage: diffusers_train.py FOLDER LATENTS BATCH THREADS unet|lora
+
+A FOLDER with a config and no weights gets random ones.
 """
 
 import sys
 import time
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -29,10 +32,16 @@ def add_lora(unet) -> None:
     unet.add_adapter(LoraConfig(r=4, lora_alpha=4, target_modules=targets))
 
 
+def open_unet(folder):
+    if any(Path(folder).glob("*.safetensors")):
+        return UNet2DConditionModel.from_pretrained(folder)
+    return UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(folder))
+
+
 def main() -> None:
     folder, size, batch = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     torch.set_num_threads(int(sys.argv[4]))
-    unet = UNet2DConditionModel.from_pretrained(folder).train()
+    unet = open_unet(folder).train()
     scheduler = DDPMScheduler(beta_schedule="scaled_linear")
     if sys.argv[5] == "lora":
         add_lora(unet)

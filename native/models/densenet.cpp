@@ -16,7 +16,6 @@ using at::Tensor;
 namespace {
 
 constexpr int64_t kDenseNetSide = 224;
-constexpr std::array<double, 3> kLuma = {0.2989, 0.587, 0.114};  // ITU-R BT.601
 constexpr std::array<double, 3> kImageNetMean = {0.485, 0.456, 0.406};
 constexpr std::array<double, 3> kImageNetDeviation = {0.229, 0.224, 0.225};
 
@@ -92,17 +91,6 @@ int64_t dimension(const StateDict& state, const std::string& key, int64_t dim) {
   LATENTRAY_CHECK(found->second.dim() > dim && found->second.size(dim) > 0, "ERR_WEIGHTS_SHAPE",
                   state.origin, ": ", key, ": found shape ", found->second.sizes());
   return found->second.size(dim);
-}
-
-Tensor grey(const Tensor& pixels) {
-  if (pixels.size(1) == 1) return pixels;
-  const Tensor weights = at::tensor(at::ArrayRef<double>(kLuma), pixels.options());
-  return (pixels * weights.view({1, 3, 1, 1})).sum(1, /*keepdim=*/true);  // [N, 1, H, W]
-}
-
-Tensor middle_square(const Tensor& x) {
-  const int64_t side = std::min(x.size(2), x.size(3));
-  return x.narrow(2, (x.size(2) - side) / 2, side).narrow(3, (x.size(3) - side) / 2, side);
 }
 
 // Before 2017 the layers were named "norm.1", "conv.1".

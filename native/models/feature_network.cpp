@@ -2,11 +2,19 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/error.h"
 
 namespace latentray {
+
+namespace {
+
+constexpr std::array<double, 3> kLuma = {0.2989, 0.587, 0.114};  // ITU-R BT.601
+
+}  // namespace
 
 void FeatureNetwork::check_pixels(const at::Tensor& pixels) {
   LATENTRAY_CHECK(
@@ -21,6 +29,17 @@ void FeatureNetwork::check_pixels(const at::Tensor& pixels) {
                   "pixels: expected numbers from 0 to 1, found NaN or infinity");
   LATENTRAY_CHECK(low >= 0 && high <= 1, "ERR_INVALID_ARG",
                   "pixels: expected numbers from 0 to 1, found ", low, " to ", high);
+}
+
+at::Tensor grey(const at::Tensor& pixels) {
+  if (pixels.size(1) == 1) return pixels;
+  const at::Tensor weights = at::tensor(at::ArrayRef<double>(kLuma), pixels.options());
+  return (pixels * weights.view({1, 3, 1, 1})).sum(1, /*keepdim=*/true);  // [N, 1, H, W]
+}
+
+at::Tensor middle_square(const at::Tensor& x) {
+  const int64_t side = std::min(x.size(2), x.size(3));
+  return x.narrow(2, (x.size(2) - side) / 2, side).narrow(3, (x.size(3) - side) / 2, side);
 }
 
 }  // namespace latentray

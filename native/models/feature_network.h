@@ -31,4 +31,10 @@ class FeatureNetwork : public torch::nn::Module {
   static void check_pixels(const at::Tensor& pixels);
 };
 
+// Luma of RGB (ITU-R BT.601), [N, 1, H, W].
+at::Tensor grey(const at::Tensor& pixels);
+
+// The largest square around the middle.
+at::Tensor middle_square(const at::Tensor& pixels);
+
 }  // namespace latentray

@@ -13,6 +13,7 @@
 #include "models/clip_text.h"
 #include "models/positive_integer.h"
 #include "models/roberta.h"
+#include "nn/batch_norm.h"
 #include "nn/module_parameters.h"
 
 namespace latentray {
@@ -56,6 +57,9 @@ void draw_own_weights(torch::nn::Module& module, const at::Generator& generator)
     make_identity(group_norm->weight, group_norm->bias);
   } else if (auto* layer_norm = module.as<nn::LayerNormImpl>()) {
     make_identity(layer_norm->weight, layer_norm->bias);
+  } else if (auto* batch_norm = module.as<nn::BatchNorm2dImpl>()) {
+    make_identity(batch_norm->weight, batch_norm->bias);
+    make_identity(batch_norm->running_var, batch_norm->running_mean);
   } else if (auto* embedding = module.as<nn::EmbeddingImpl>()) {
     with_memory(embedding->weight).normal_(0, 1, generator);
   }
@@ -152,6 +156,13 @@ void draw_weights(torch::nn::Module& module, const at::Generator& generator) {
 
 UNet2DConditionModel create_unet(const Config& config, uint64_t seed, at::Device device) {
   UNet2DConditionModel model(UNet2DConditionOptions::from_config(config));
+  draw_weights(*model, generator_of(seed));
+  settle(*model, device);
+  return model;
+}
+
+std::shared_ptr<ResNet> create_resnet(const Config& config, uint64_t seed, at::Device device) {
+  auto model = std::make_shared<ResNet>(ResNetOptions::from_config(config));
   draw_weights(*model, generator_of(seed));
   settle(*model, device);
   return model;

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "models/autoencoder.h"
+#include "models/resnet.h"
 #include "models/text_encoder.h"
 #include "models/unet.h"
 
@@ -19,6 +20,7 @@ void draw_weights(torch::nn::Module& module, const at::Generator& generator);
 
 // In evaluation mode, on `device`. ERR_CONFIG_INVALID as when the model of the config is loaded.
 UNet2DConditionModel create_unet(const Config& config, uint64_t seed, at::Device device);
+std::shared_ptr<ResNet> create_resnet(const Config& config, uint64_t seed, at::Device device);
 std::shared_ptr<Autoencoder> create_autoencoder(const Config& config, uint64_t seed,
                                                 at::Device device);
 

@@ -59,7 +59,10 @@ Tensor Conv2dImpl::convolve(const Tensor& x) {
   if (onednn_serves(x, weight, bias)) {
     return onednn_conv2d(x, packed_weight_.get(weight), bias, stride_, padding_);
   }
-  return at::conv2d(x, weight, bias, {stride_, stride_}, {padding_, padding_});
+  // What oneDNN gave above may lie in channels last, for which LibTorch would reorder the weight at
+  // every call.
+  const Tensor input = x.is_cpu() ? x.contiguous() : x;
+  return at::conv2d(input, weight, bias, {stride_, stride_}, {padding_, padding_});
 }
 
 GroupNormImpl::GroupNormImpl(int64_t num_groups, int64_t num_channels, double eps)

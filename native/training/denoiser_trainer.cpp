@@ -89,11 +89,6 @@ Tensor weighted_mean(const Tensor& losses, const std::optional<std::vector<doubl
   return (losses * at::tensor(*weights).to(losses.options())).mean();
 }
 
-std::vector<double> numbers_of(const Tensor& tensor) {
-  const auto numbers = tensor.detach().to(at::kCPU, at::kDouble);
-  return {numbers.const_data_ptr<double>(), numbers.const_data_ptr<double>() + numbers.numel()};
-}
-
 }  // namespace
 
 DenoiserTrainer::DenoiserTrainer(const DenoiserModels& models,

@@ -1,10 +1,17 @@
 #include "training/finite_samples.h"
 
+#include <ATen/ATen.h>
+
 #include <cmath>
 
 #include "core/error.h"
 
 namespace latentray {
+
+std::vector<double> numbers_of(const at::Tensor& tensor) {
+  const auto numbers = tensor.detach().to(at::kCPU, at::kDouble);
+  return {numbers.const_data_ptr<double>(), numbers.const_data_ptr<double>() + numbers.numel()};
+}
 
 void require_finite(const std::vector<double>& values, const std::vector<uint64_t>& sample_numbers,
                     int64_t step, const std::string& what) {

@@ -19,6 +19,7 @@ enum class RandomPurpose : uint64_t {
   kNoiseOffset = 5,
   kInputPerturbation = 6,
   kLowRankFactors = 7,
+  kAugmentation = 8,
 };
 
 uint64_t mix_seed(uint64_t seed, RandomPurpose purpose, uint64_t step, uint64_t sample);

@@ -268,8 +268,8 @@ async function weightsAt(path: string, options: ModelOptions): Promise<ModelSour
   return sourceOf({ path, configPath: path, config: {}, weightFiles: files }, options);
 }
 
-/** [N, 1, H, W] of grey images, [N, 3, H, W] of others, in [0, 1]. */
-function pixelsOf(batch: ImageBatch): Tensor {
+/** @internal [N, 1, H, W] of grey images, [N, 3, H, W] of others, in [0, 1]. */
+export function pixelsOf(batch: ImageBatch): Tensor {
   if (batch instanceof Tensor) return batch;
   const images = batch instanceof Image ? [batch] : batch;
   if (!Array.isArray(images)) throw invalidArgument('images', 'images or a tensor', batch);

@@ -366,6 +366,26 @@ export interface DenoiserTrainerHandle extends TrainerHandle<DenoiserUpdate> {
   saveLora(path: string, token: Token): Promise<void>;
 }
 
+export interface ClassifierTrainerOptions {
+  optimizer: DenoiserTrainerOptions['optimizer'];
+  maxGradNorm: number | null;
+  ema: null;
+  precision: DenoiserTrainerOptions['precision'];
+  processGroup: null;
+  posWeight: number[] | null;
+  augmentation: { rotation: number; translation: number; zoom: number };
+  seed: bigint;
+}
+
+export interface ClassifierTrainerHandle extends Disposable {
+  accumulate(
+    batch: { pixels: TensorHandle; labels: TensorHandle; sampleNumbers: readonly number[] },
+    position: { step: number; microSteps: number },
+    token: Token,
+  ): Promise<{ loss: number; losses: number[] }>;
+  update(learningRate: number, token: Token): Promise<{ gradientNorm: number; skipped: boolean }>;
+}
+
 export type OpAttributes = Record<string, number | boolean | readonly number[]>;
 
 type Token = CancelToken | undefined;
@@ -647,6 +667,19 @@ export interface Addon {
     mode: 'clean-fid' | 'pytorch-fid' | 'torch-fidelity',
   ): Promise<FeatureNetworkHandle>;
   loadDenseNet(source: ModelSource, token: Token): Promise<FeatureNetworkHandle>;
+  loadResNet(source: ModelSource, token: Token): Promise<FeatureNetworkHandle>;
+  createResNet(source: ModelSource, token: Token, seed: bigint): Promise<FeatureNetworkHandle>;
+  featureNetworkSave(
+    network: FeatureNetworkHandle,
+    path: string,
+    dtype: DType | null,
+    token: Token,
+  ): Promise<void>;
+  createClassifierTrainer(
+    network: FeatureNetworkHandle,
+    options: ClassifierTrainerOptions,
+    token: Token,
+  ): Promise<ClassifierTrainerHandle>;
   loadClipImageFeatures(source: ModelSource, token: Token): Promise<FeatureNetworkHandle>;
   featureNetworkForward(
     network: FeatureNetworkHandle,

@@ -180,6 +180,10 @@ export type {
   AugmentationEvaluation,
   EvaluationRow,
 } from './study/augmentation/evaluation-results.js';
+export {
+  type NetworkTrainerOptions,
+  networkTrainer,
+} from './study/augmentation/network-trainer.js';
 export type { Verdict } from './study/augmentation/verdict.js';
 export * as study from './study/index.js';
 export {

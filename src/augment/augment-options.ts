@@ -103,7 +103,7 @@ export interface QualityGateOptions {
   /** How real images came to the model's square, so that a copy lies where its original does. @default 'letterbox' */
   readonly fit?: 'letterbox' | 'centre-crop' | 'stretch';
   /**
-   * Has to see what an image is asked to show. Where it gives features, likeness to real images is measured in them
+   * Has to see what an image is asked to show: a `Classifier`, or another object that classifies. Where it gives features, likeness to real images is measured in them
    * too. It must not have seen the images that a later classifier is tested on.
    */
   readonly classifier?: ImageClassifier;

@@ -13,6 +13,7 @@ import {
   type ParsedAugmentConfig,
 } from './augment-options.js';
 import { AugmentTally } from './augment-tally.js';
+import { digestOf } from './image-classifier.js';
 import { hasImage, makeSetFolders, removeUnfinished, rowOf, writeMetadata } from './image-set.js';
 import { type LabelPlan, resolvePlan } from './label-plan.js';
 import { placeholdersOf, promptsOf } from './prompts.js';
@@ -100,9 +101,10 @@ async function openRun(given: Given): Promise<Run> {
     names,
     blockSize: batchesOfBlock * config.batchSize,
   });
+  const { classifier } = config.gate;
   const identity = {
     ...config,
-    gate: { ...config.gate, classifier: config.gate.classifier?.digest },
+    gate: { ...config.gate, classifier: classifier && (await digestOf(classifier)) },
     plan: Object.fromEntries(plan),
     modelDigest: await pipeline.digest(),
     records: recordsDigest(real.records),

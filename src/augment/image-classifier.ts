@@ -11,11 +11,11 @@ export interface Classification {
   readonly features?: Float32Array | undefined;
 }
 
-/** What says whether an image shows what it was asked to: a network, or anything else. */
+/** What says whether an image shows what it was asked to: a `Classifier`, or anything else. */
 export interface ImageClassifier {
   readonly labels: readonly string[];
   /** What identifies it, such as a digest of its weights: a set follows from it. */
-  readonly digest: string;
+  readonly digest: string | (() => Promise<string>);
   /** One result for each image, in order; images are of any size. */
   classify(images: readonly Image[], options: JobOptions): Promise<readonly Classification[]>;
 }
@@ -25,10 +25,15 @@ export const imageClassifier = z.custom<ImageClassifier>((value) => {
   const given = value as Partial<ImageClassifier> | null;
   return (
     typeof given?.classify === 'function' &&
-    typeof given.digest === 'string' &&
+    ['string', 'function'].includes(typeof given.digest) &&
     Array.isArray(given.labels)
   );
 }, 'expected a classifier: labels, digest, classify(images)');
+
+/** @internal What identifies a classifier. */
+export async function digestOf(classifier: ImageClassifier): Promise<string> {
+  return typeof classifier.digest === 'string' ? classifier.digest : classifier.digest();
+}
 
 /** @internal What a classifier says, checked: it may be of another's making. */
 export async function classify(

@@ -3,6 +3,7 @@ import { parse } from 'yaml';
 import {
   type AugmentPlan,
   augment,
+  Classifier,
   type DType,
   defaultModelFolder,
   defaultModelSettings,
@@ -29,6 +30,8 @@ interface AugmentFlags {
   height?: number;
   tooNear: number | false;
   fit: 'letterbox' | 'centre-crop' | 'stretch';
+  classifier?: string;
+  minProbability?: number;
   attempts: number;
   batch: number;
   device?: string;
@@ -94,6 +97,11 @@ export function registerAugmentCommand(program: Command): void {
       'how real images came to the model: letterbox, centre-crop, stretch',
       'letterbox',
     )
+    .option(
+      '--classifier <folder>',
+      'a classifier that has to see in an image what was asked for; its features know copies too',
+    )
+    .option('--min-probability <p>', 'from which on a label counts as seen (default: 0.5)', number)
     .option('--attempts <n>', 'tries for each image', positiveInteger, 4)
     .option('--batch <n>', 'images at a time', positiveInteger, 4)
     .option('--device <name>', 'cpu, cuda or cuda:N')
@@ -115,7 +123,9 @@ async function run(flags: AugmentFlags): Promise<void> {
     signal,
   });
   const report = new AugmentReport();
+  let classifier: Classifier | undefined;
   try {
+    classifier = await openClassifier(flags, signal);
     const result = await augment({
       pipeline,
       dataset,
@@ -132,7 +142,7 @@ async function run(flags: AugmentFlags): Promise<void> {
         width: flags.width,
         height: flags.height,
       },
-      gate: { tooNear, fit },
+      gate: { tooNear, fit, classifier, minProbability: flags.minProbability },
       maxAttempts: flags.attempts,
       batchSize: flags.batch,
       out,
@@ -144,8 +154,15 @@ async function run(flags: AugmentFlags): Promise<void> {
     else process.stdout.write(describeAugmentation(result));
   } finally {
     report.end();
+    classifier?.dispose();
     pipeline.dispose();
   }
+}
+
+function openClassifier({ classifier, minProbability, device }: AugmentFlags, signal: AbortSignal) {
+  if (classifier !== undefined) return Classifier.load(classifier, { device, signal });
+  if (minProbability === undefined) return undefined;
+  throw invalidArgument('--min-probability', 'a --classifier beside it', minProbability);
 }
 
 /** commander would ask `evaluate` for them too. */

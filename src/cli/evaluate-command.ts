@@ -6,14 +6,17 @@ import {
   type ClassifierTrainer,
   evaluateAugmentation,
   LatentrayError,
+  networkTrainer,
 } from '../index.js';
 import { interruptSignal, positiveInteger, printJson } from './options.js';
 import { ProgressBar } from './progress-bar.js';
+import { readConfig } from './train-flags.js';
 
 interface EvaluateFlags {
   dataset: string;
   synthetic: string;
-  trainer: string;
+  trainer?: string;
+  config?: string;
   size: number[];
   seeds: number;
   label: string[];
@@ -33,7 +36,14 @@ export function registerEvaluateCommand(augment: Command): void {
     )
     .requiredOption('--dataset <folder>', 'the real images, with the splits train and test')
     .requiredOption('--synthetic <folder>', 'the set')
-    .requiredOption('--trainer <module>', 'a module whose default export trains classifiers')
+    .option(
+      '-c, --config <file>',
+      'YAML or JSON: how the network is trained (steps, network, batchSize …)',
+    )
+    .option(
+      '--trainer <module>',
+      'a module whose default export trains classifiers, in place of the network',
+    )
     .option('--size <n>', 'real images to train on (default: all); may be repeated', sizes, [])
     .option('--seeds <n>', 'how often each training is done', positiveInteger, 3)
     .option(
@@ -54,13 +64,20 @@ export function registerEvaluateCommand(augment: Command): void {
     .action(evaluate);
 }
 
-async function evaluate({ json, size, label, trainer, ...flags }: EvaluateFlags): Promise<void> {
+async function evaluate({
+  json,
+  size,
+  label,
+  trainer,
+  config,
+  ...flags
+}: EvaluateFlags): Promise<void> {
   const signal = interruptSignal();
   const bar = new ProgressBar('training');
   try {
     const evaluation = await evaluateAugmentation({
       ...flags,
-      trainer: await loadTrainer(trainer),
+      trainer: await openTrainer(trainer, config),
       sizes: size.length > 0 ? size : undefined,
       labels: label.length > 0 ? label : undefined,
       signal,
@@ -76,6 +93,17 @@ async function evaluate({ json, size, label, trainer, ...flags }: EvaluateFlags)
   } finally {
     bar.end();
   }
+}
+
+async function openTrainer(
+  module: string | undefined,
+  config: string | undefined,
+): Promise<ClassifierTrainer> {
+  if (module !== undefined && config !== undefined) {
+    throw new LatentrayError('ERR_INVALID_ARG', '--config: expected none beside --trainer');
+  }
+  if (module !== undefined) return loadTrainer(module);
+  return networkTrainer(config === undefined ? {} : await readConfig(config));
 }
 
 async function loadTrainer(path: string): Promise<ClassifierTrainer> {

@@ -58,6 +58,9 @@ export const classifierTrainConfig = z.strictObject({
   seed: z.int().min(0).default(0),
 });
 
+/** @internal */
+export type ClassifierTrainConfig = z.output<typeof classifierTrainConfig>;
+
 /** @internal {@link TrainClassifierOptions} as they come in. */
 export const trainClassifierOptions = z.strictObject({
   ...classifierTrainConfig.shape,

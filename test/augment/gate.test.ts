@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { agreementOf } from '../../src/augment/label-agreement.js';
-import { type AugmentOptions, augment, type Image, type ImageClassifier } from '../../src/index.js';
+import {
+  type AugmentOptions,
+  augment,
+  Classifier,
+  type Image,
+  type ImageClassifier,
+} from '../../src/index.js';
 import { readSet, smallRealFolder } from '../support/augment-data.js';
 import { loadTinyPipeline } from '../support/tiny-pipeline.js';
 
@@ -99,6 +105,22 @@ t.test('features find likeness that pixels do not', async (t) => {
   );
   t.match(labels, { Mass: { accepted: 0, failed: 4 } });
   t.same(reasons, { realFeatures: 8 });
+});
+
+t.test('a Classifier of this library is one', async (t) => {
+  const small = { image_size: 32, embedding_size: 4, hidden_sizes: [4], depths: [1] };
+  using created = await Classifier.create({ labels: ['Edema', 'Mass'], ...small }, { seed: 3 });
+  await created.save(join(folder, 'classifier'));
+  using classifier = await Classifier.load(join(folder, 'classifier'));
+  const given = options({ classifier, minProbability: 0 });
+  await augment(given);
+  const rows = await readSet(given.out);
+  t.equal(rows.length, 4);
+  for (const { checks } of rows) {
+    t.match(checks, { classifier: { label: 'Mass', agrees: true }, realFeatures: {} });
+  }
+  const { identity } = JSON.parse(readFileSync(join(given.out, 'augment.json'), 'utf8'));
+  t.equal(identity.gate.classifier, await classifier.digest());
 });
 
 t.test('what a classifier must say', async (t) => {

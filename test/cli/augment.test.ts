@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { Classifier } from '../../src/index.js';
 import { packageRoot } from '../../src/native/package-root.js';
 import { readSet, setBytes, smallRealFolder, writeRealFolder } from '../support/augment-data.js';
 import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
@@ -143,6 +144,44 @@ export default {
   t.match(JSON.parse(again.stdout), { rows: { length: 10 }, counts: { test: 24, synthetic: 6 } });
   const wrong = await start(['evaluate', ...args, '--trainer', 'none.mjs']).ended;
   t.match(wrong, { status: 1, stderr: /^ERR_INVALID_ARG: --trainer: none\.mjs cannot be loaded/ });
+});
+
+t.test('without a module a network is trained, as a file says', async (t) => {
+  const args = ['--dataset', 'all', '--synthetic', 'made', '--source', 'here', '--seeds', '1'];
+  await writeFile(
+    join(folder, 'training.yaml'),
+    'steps: 2\nbatchSize: 4\nnetwork: { image_size: 16, embedding_size: 4, hidden_sizes: [4], depths: [1] }\n',
+  );
+  const config = ['--config', 'training.yaml', '-o', 'by-network'];
+  const { status, stdout, stderr } = await start(['evaluate', ...args, ...config]).ended;
+  t.equal(status, 0, stderr);
+  t.match(stdout, /^ {5}8 {2}synthetic-then-real {2,}\d\.\d{3} /m);
+  const wrong: [string[], RegExp][] = [
+    [['--trainer', 'trainer.mjs'], /^ERR_INVALID_ARG: --config: expected none beside --trainer/],
+    [['--config', 'none.yaml'], /none\.yaml cannot be read/],
+  ];
+  for (const [more, message] of wrong) {
+    t.match(await start(['evaluate', ...args, ...config, ...more]).ended, {
+      status: 1,
+      stderr: message,
+    });
+  }
+});
+
+t.test('a classifier judges, and its probability needs one', async (t) => {
+  const small = { image_size: 32, embedding_size: 4, hidden_sizes: [4], depths: [1] };
+  using classifier = await Classifier.create({ labels: ['Edema', 'Mass'], ...small });
+  await classifier.save(join(folder, 'classifier'));
+  const plan = ['--plan', '{ Mass: 1 }', '--too-near', 'off', '--min-probability', '0'];
+  const judged = await start(flags('judged', ...plan, '--classifier', 'classifier')).ended;
+  t.equal(judged.status, 0, judged.stderr);
+  const [row] = await readSet(join(folder, 'judged'));
+  t.match(row?.checks, { classifier: { label: 'Mass', limit: 0 } });
+  const alone = await start(flags('alone', ...plan)).ended;
+  t.match(alone, {
+    status: 1,
+    stderr: /^ERR_INVALID_ARG: --min-probability: expected a --classifier/,
+  });
 });
 
 t.test('what is wrong is one line', async (t) => {

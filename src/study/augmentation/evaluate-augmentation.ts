@@ -6,6 +6,7 @@ import { type AugmentEvaluationOptions, evaluationOptions } from './evaluate-opt
 import { type EvaluationData, readEvaluationData } from './evaluation-data.js';
 import { evaluationReport } from './evaluation-report.js';
 import { type AugmentationEvaluation, resultsOf } from './evaluation-results.js';
+import { networkTrainer } from './network-trainer.js';
 
 /**
  * Measures whether synthetic images help a classifier of real ones: trains it on real images alone, with classical
@@ -20,7 +21,7 @@ export async function evaluateAugmentation(
   options: AugmentEvaluationOptions,
 ): Promise<AugmentationEvaluation> {
   const given = parseOptions(evaluationOptions, options, 'evaluateAugmentation');
-  const { out, trainer, seeds, draws, signal, onProgress } = given;
+  const { out, trainer = networkTrainer(), seeds, draws, signal, onProgress } = given;
   const data = await readEvaluationData(given);
   const sizes = sizesOf(given.sizes, data);
   await makeOutput(out);

@@ -23,7 +23,8 @@ export interface AugmentEvaluationOptions extends JobOptions {
   readonly synthetic: Dataset | string;
   /** Where trainings, results.json and report.html go. */
   readonly out: string;
-  readonly trainer: ClassifierTrainer;
+  /** @default `networkTrainer()` */
+  readonly trainer?: ClassifierTrainer | undefined;
   /** How many real images there are to train on, in turn. @default [all of them] */
   readonly sizes?: readonly number[];
   /** How often each training is done, each time with other real images, weights and order. @default 3 */
@@ -51,7 +52,7 @@ export const evaluationOptions = z.strictObject({
   dataset: checkedLater(),
   synthetic: checkedLater(),
   out: z.string().min(1),
-  trainer,
+  trainer: trainer.optional(),
   sizes: z.array(z.int().min(1)).min(1).optional(),
   seeds: z.int().min(1).max(100).default(3),
   labels: z.array(z.string().min(1)).min(1).optional(),

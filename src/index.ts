@@ -252,6 +252,12 @@ export {
   type LoraTrainingOptions,
 } from './training/denoiser-trainer.js';
 export {
+  type ClassifierEvaluation,
+  type EvaluateClassifierOptions,
+  type EvaluatedLabel,
+  evaluateClassifier,
+} from './training/evaluate-classifier.js';
+export {
   type LatentScale,
   type MeasureLatentScaleOptions,
   measureLatentScale,
@@ -263,11 +269,12 @@ export {
 } from './training/process-group.js';
 export { train } from './training/train.js';
 export { trainClassifier } from './training/train-classifier.js';
-export type {
-  ClassifierEpoch,
-  ClassifierRecord,
-  TrainClassifierOptions,
-  TrainClassifierResult,
+export {
+  type ClassifierEpoch,
+  type ClassifierRecord,
+  classifierTrainConfig,
+  type TrainClassifierOptions,
+  type TrainClassifierResult,
 } from './training/train-classifier-options.js';
 export type {
   TrainCallbacks,

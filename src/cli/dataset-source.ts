@@ -21,6 +21,15 @@ export function openDataset(source: string): Dataset {
   return open(path);
 }
 
+/** The records of one source, where a folder's metadata has the column `source` with several. */
+export function openDatasetOf(path: string, source: string | undefined): Dataset {
+  if (source === undefined) return openDataset(path);
+  const folder = path.replace(/^folder:/, '');
+  return Dataset.folder(folder, { columns: ['source'] }).filter(
+    ({ columns }) => columns?.source === source,
+  );
+}
+
 /** `name=what`; without a name, the last part of the path is it. */
 export function named(text: string): { readonly name: string; readonly value: string } {
   const [, name, value] = /^([^=]+)=(.+)$/.exec(text) ?? [];

@@ -8,9 +8,9 @@ import {
   LatentrayError,
   networkTrainer,
 } from '../index.js';
+import { readConfig } from './config-flags.js';
 import { interruptSignal, positiveInteger, printJson } from './options.js';
 import { ProgressBar } from './progress-bar.js';
-import { readConfig } from './train-flags.js';
 
 interface EvaluateFlags {
   dataset: string;

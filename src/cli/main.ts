@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { LatentrayError, version } from '../index.js';
 import { registerAugmentCommand } from './augment-command.js';
+import { registerClassifierCommand } from './classifier-command.js';
 import { registerConvertCommand } from './convert-command.js';
 import { registerDemoCommand } from './demo-command.js';
 import { registerDoctorCommand } from './doctor-command.js';
@@ -21,6 +22,7 @@ registerGenerateCommand(program);
 registerReconstructCommand(program);
 registerTrainCommand(program);
 registerAugmentCommand(program);
+registerClassifierCommand(program);
 registerStudyCommand(program);
 registerConvertCommand(program);
 registerInspectCommand(program);

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { invalidArgument, study, type TrainConfig } from '../index.js';
+import { readConfig } from './config-flags.js';
 import { collect, datasetHelp, openDataset } from './dataset-source.js';
 import { integer, interruptSignal, number, positiveInteger } from './options.js';
 import { printStudy, StudyReport } from './study-report.js';
-import { readConfig } from './train-flags.js';
 
 interface Flags {
   model: string;

@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import {
-  LatentrayError,
   Pipeline,
   type PipelineOptions,
   processGroupFromEnvironment,
   type TrainConfig,
   train,
+  trainConfig,
 } from '../index.js';
+import { addConfigFlags, readConfig, requiredIn } from './config-flags.js';
 import { interruptSignal, printJson } from './options.js';
-import { addTrainFlags, readConfig } from './train-flags.js';
 import { TrainReport } from './train-report.js';
 
 interface TrainFlags extends TrainConfig {
@@ -35,16 +35,18 @@ export function registerTrainCommand(program: Command): void {
     .option('--dataset <folder>', 'images and metadata.jsonl')
     .option('-o, --output <folder>', "the run's folder: checkpoints, metrics, the result")
     .option('--device <name>', 'cpu, cuda or cuda:N');
-  addTrainFlags(command).option('--json', 'print one JSON object').action(runTraining);
+  addConfigFlags(command, trainConfig)
+    .option('--json', 'print one JSON object')
+    .action(runTraining);
 }
 
 async function runTraining({ config, json, ...flags }: TrainFlags): Promise<void> {
   const signal = interruptSignal();
   const given = { ...(config !== undefined && (await readConfig(config))), ...flags };
   const { pipeline, device, dataset, output, ...options } = given as TrainFlags;
-  const data = required('dataset', dataset);
-  const folder = required('output', output);
-  const source = required('pipeline', pipeline);
+  const data = requiredIn('dataset', dataset);
+  const folder = requiredIn('output', output);
+  const source = requiredIn('pipeline', pipeline);
   const isFolder = typeof source === 'string';
   const report = isFirstProcess() ? new TrainReport() : undefined;
   try {
@@ -88,13 +90,4 @@ function ownDevice(device: string): string {
 
 function isFirstProcess(): boolean {
   return (processGroupFromEnvironment()?.rank ?? 0) === 0;
-}
-
-function required<Value>(name: string, value: Value | undefined): Value {
-  if (value !== undefined) return value;
-  throw new LatentrayError(
-    'ERR_INVALID_ARG',
-    `${name}: expected it in the file of --config, or as --${name}`,
-    { argument: name },
-  );
 }

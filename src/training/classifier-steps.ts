@@ -92,7 +92,11 @@ export async function trainSteps(
 
 /** @internal What the classifier says of all images: [N, labels], row by row. */
 export async function probabilitiesOf(
-  { classifier, config, signal }: ClassifierRun,
+  {
+    classifier,
+    config,
+    signal,
+  }: Omit<ClassifierRun, 'config'> & { readonly config: Pick<StepConfig, 'batchSize'> },
   data: ClassifierData,
 ): Promise<Float32Array> {
   const job = { ...(signal && { signal }) };

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { LatentrayError, trainConfig } from '../index.js';
+import { LatentrayError } from '../index.js';
 
 /** What a JSON schema says of one option. */
 interface OptionSchema {
@@ -13,9 +13,9 @@ interface OptionSchema {
   readonly anyOf?: readonly OptionSchema[];
 }
 
-/** A flag for each option that `train` takes in a file, with the words and the default that its schema has. */
-export function addTrainFlags(command: Command): Command {
-  const { properties = {} } = z.toJSONSchema(trainConfig, { io: 'input' });
+/** A flag for each option that a file may have, with the words and the default that its schema has. */
+export function addConfigFlags(command: Command, config: z.ZodObject): Command {
+  const { properties = {} } = z.toJSONSchema(config, { io: 'input' });
   for (const [name, schema] of Object.entries(properties)) {
     command.addOption(flagOf(name, schema as OptionSchema));
   }
@@ -74,6 +74,16 @@ function parseYaml(text: string, failure: (message: string) => Error): unknown {
     const [firstLine = ''] = (error as Error).message.split('\n');
     throw failure(firstLine);
   }
+}
+
+/** What has to be in the file or among the flags. */
+export function requiredIn<Value>(name: string, value: Value | undefined): Value {
+  if (value !== undefined) return value;
+  throw new LatentrayError(
+    'ERR_INVALID_ARG',
+    `${name}: expected it in the file of --config, or as --${name}`,
+    { argument: name },
+  );
 }
 
 function configError(message: string): LatentrayError {

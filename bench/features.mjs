@@ -1,6 +1,7 @@
 // Features of images, resizing, and the memory of a streaming Fréchet distance. Networks have random weights
 // of the published shapes: DenseNet-121 in torchxrayvision's form. --inception names a real file of FID's
-// network, which is measured too then.
+// network, which is measured too then. DenseNet and resizing alternate with torchvision in eager PyTorch where PYTHON
+// has both.
 //
 //   node bench/features.mjs [--images 32] [--batch 8] [--rounds 3] [--rows 100000] [--threads <n>]
 //                           [--inception <file>]
@@ -17,6 +18,7 @@ import {
   setThreads,
   Tensor,
 } from 'latentray';
+import { startPython } from './peers/start-python.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -32,36 +34,39 @@ if (values.threads) setThreads(Number(values.threads));
 const [images, batch, rounds] = [values.images, values.batch, values.rounds].map(Number);
 
 const summary = { threads: getThreads(), images, batch };
-summary.denseNetImagesPerSecond = await denseNetRate();
+const folder = mkdtempSync(join(tmpdir(), 'latentray-densenet-'));
+const weights = join(folder, 'densenet121.safetensors');
+await saveTensors(weights, await denseNetWeights());
+const torchvision = await startPython('torchvision_features.py', [
+  weights,
+  images,
+  batch,
+  getThreads(),
+]);
+const network = await FeatureExtractor.densenet(weights);
+summary.denseNetImagesPerSecond = await rateOf(network, 'features');
 if (values.inception) {
-  const network = await FeatureExtractor.inception(values.inception);
-  summary.inceptionImagesPerSecond = await rateOf(network);
+  const inception = await FeatureExtractor.inception(values.inception);
+  summary.inceptionImagesPerSecond = await rateOf(inception);
 }
 summary.resizeImagesPerSecond = await resizeRate();
+torchvision?.end();
+rmSync(folder, { recursive: true });
 summary.streaming = await streaming(Number(values.rows));
 console.log(JSON.stringify(summary, null, 2));
 
-async function denseNetRate() {
-  const folder = mkdtempSync(join(tmpdir(), 'latentray-densenet-'));
-  const path = join(folder, 'densenet121.safetensors');
-  await saveTensors(path, await denseNetWeights());
-  const rate = await rateOf(await FeatureExtractor.densenet(path));
-  rmSync(folder, { recursive: true });
-  return rate;
-}
-
 /** The best of the rounds, after a batch that prepares. */
-async function rateOf(network) {
+async function rateOf(extractor, task) {
   const pixels = Tensor.full([batch, 1, 512, 512], 0.5);
-  await network.forward(pixels);
-  return best(images, async () => {
-    for (let done = 0; done < images; done += batch) await network.forward(pixels);
+  await extractor.forward(pixels);
+  return alternate(task, async () => {
+    for (let done = 0; done < images; done += batch) await extractor.forward(pixels);
   });
 }
 
 async function resizeRate() {
   const pixels = await (await Tensor.randn([batch, 1, 1024, 1024])).clamp(0, 1);
-  return best(images, async () => {
+  return alternate('resize', async () => {
     for (let done = 0; done < images; done += batch) {
       const small = await pixels.resize([512, 512], { kernel: 'bicubic' });
       small.dispose();
@@ -69,14 +74,21 @@ async function resizeRate() {
   });
 }
 
-async function best(count, work) {
-  let seconds = Infinity;
+/** Images a second, ours and torchvision's of the same task. */
+async function alternate(task, work) {
+  const candidates = { latentray: work };
+  if (torchvision && task) candidates.torchvision = () => torchvision.ask(task);
+  const seconds = {};
   for (let round = 0; round < rounds; ++round) {
-    const startedAt = performance.now();
-    await work();
-    seconds = Math.min(seconds, (performance.now() - startedAt) / 1000);
+    for (const [name, run] of Object.entries(candidates)) {
+      const startedAt = performance.now();
+      await run();
+      const took = (performance.now() - startedAt) / 1000;
+      seconds[name] = Math.min(seconds[name] ?? Infinity, took);
+    }
   }
-  return Number((count / seconds).toPrecision(3));
+  const rates = Object.entries(seconds).map(([name, value]) => [name, images / value]);
+  return Object.fromEntries(rates.map(([name, rate]) => [name, Number(rate.toPrecision(3))]));
 }
 
 /** Resident memory after a tenth of the rows, and the most of it after that. */

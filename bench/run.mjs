@@ -25,6 +25,9 @@ const benchmarks = {
     about: 'features of images, resizing, memory of a streaming Fréchet distance',
     quick: ['--images', '8', '--rounds', '1', '--rows', '5000'],
   },
+  dicom: {
+    about: 'decoding the DICOM files of a folder (--files), beside pydicom',
+  },
   'embed-texts': {
     about: 'texts to vectors with a BERT of base size, beside PyTorch and ONNX Runtime',
   },

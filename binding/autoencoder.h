@@ -17,7 +17,7 @@ class AutoencoderObject : public Object<AutoencoderObject, std::shared_ptr<Autoe
 
   static Napi::Function define(Napi::Env env);
   static int64_t bytes_of(const std::shared_ptr<Autoencoder>& model);
-  static const torch::nn::Module* module_of(const std::shared_ptr<Autoencoder>& model) {
+  static const torch::nn::Module* grower_of(const std::shared_ptr<Autoencoder>& model) {
     return model.get();
   }
   static void export_functions(Napi::Env env, Napi::Object exports);

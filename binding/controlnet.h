@@ -15,7 +15,7 @@ class ControlNetObject : public Object<ControlNetObject, ControlNetModel> {
 
   static Napi::Function define(Napi::Env env);
   static int64_t bytes_of(const ControlNetModel& model);
-  static const torch::nn::Module* module_of(const ControlNetModel& model) { return model.get(); }
+  static const torch::nn::Module* grower_of(const ControlNetModel& model) { return model.get(); }
   static void export_functions(Napi::Env env, Napi::Object exports);
 
  private:

@@ -86,23 +86,23 @@ void Environment::adjust_memory(Napi::Env env, int64_t bytes, int64_t tensors) {
   Napi::MemoryManagement::AdjustExternalMemory(env, bytes);
 }
 
-Environment::ModelGrowth Environment::growth(const torch::nn::Module* model) const {
-  const auto found = growths_.find(model);
-  return found == growths_.end() ? ModelGrowth() : found->second;
+Environment::Growth Environment::growth(const void* grower) const {
+  const auto found = growths_.find(grower);
+  return found == growths_.end() ? Growth() : found->second;
 }
 
-void Environment::model_created(const torch::nn::Module* model) { growths_[model] = {}; }
+void Environment::grower_created(const void* grower) { growths_[grower] = {}; }
 
-void Environment::model_grew(Napi::Env env, const torch::nn::Module* model, ModelGrowth now) {
-  const auto found = growths_.find(model);
+void Environment::grew(Napi::Env env, const void* grower, Growth now) {
+  const auto found = growths_.find(grower);
   if (found == growths_.end()) return;  // disposed of meanwhile
   adjust_memory(env, now.bytes - found->second.bytes, 0);
   found->second = now;
 }
 
-void Environment::model_released(Napi::Env env, const torch::nn::Module* model) {
-  adjust_memory(env, -growth(model).bytes, 0);
-  growths_.erase(model);
+void Environment::grower_released(Napi::Env env, const void* grower) {
+  adjust_memory(env, -growth(grower).bytes, 0);
+  growths_.erase(grower);
 }
 
 }  // namespace latentray::binding

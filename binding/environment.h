@@ -13,10 +13,6 @@
 
 #include "executor.h"
 
-namespace torch::nn {
-class Module;
-}
-
 namespace latentray::binding {
 
 // Runs functions on the environment's thread. Outlives the environment: what is posted after its
@@ -70,17 +66,17 @@ class Environment {
   // Native bytes that JavaScript objects hold, as told to V8.
   void adjust_memory(Napi::Env env, int64_t bytes, int64_t tensors);
 
-  // What a model's handle holds beside the parameters that it was loaded with: weights that it
-  // reordered while computing, a table of more tokens.
-  struct ModelGrowth {
+  // What a handle holds beside what it was made with: weights that a model reordered while
+  // computing, a table of more tokens, statistics that have got their width.
+  struct Growth {
     int64_t bytes = 0;
     uint64_t packings = 0;  // nn::packings() when it was measured
   };
-  // Zeros where the model has no handle any more.
-  ModelGrowth growth(const torch::nn::Module* model) const;
-  void model_created(const torch::nn::Module* model);
-  void model_grew(Napi::Env env, const torch::nn::Module* model, ModelGrowth now);
-  void model_released(Napi::Env env, const torch::nn::Module* model);
+  // Zeros where it has no handle any more.
+  Growth growth(const void* grower) const;
+  void grower_created(const void* grower);
+  void grew(Napi::Env env, const void* grower, Growth now);
+  void grower_released(Napi::Env env, const void* grower);
 
   int64_t live_bytes() const { return live_bytes_; }
   int64_t live_tensors() const { return live_tensors_; }
@@ -88,7 +84,7 @@ class Environment {
  private:
   std::shared_ptr<Mailbox> mailbox_;
   std::map<std::string, std::unique_ptr<Executor>> executors_;
-  std::map<const torch::nn::Module*, ModelGrowth> growths_;
+  std::map<const void*, Growth> growths_;
   int64_t pending_jobs_ = 0;
   int64_t live_bytes_ = 0;
   int64_t live_tensors_ = 0;

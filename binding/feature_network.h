@@ -15,7 +15,7 @@ class FeatureNetworkObject : public Object<FeatureNetworkObject, std::shared_ptr
 
   static Napi::Function define(Napi::Env env);
   static int64_t bytes_of(const std::shared_ptr<FeatureNetwork>& network);
-  static const torch::nn::Module* module_of(const std::shared_ptr<FeatureNetwork>& network) {
+  static const torch::nn::Module* grower_of(const std::shared_ptr<FeatureNetwork>& network) {
     return network.get();
   }
   static void export_functions(Napi::Env env, Napi::Object exports);

@@ -18,13 +18,16 @@ constexpr const char* kSource = "source";
 struct Size {
   int64_t count;
   int64_t width;
+  int64_t bytes;
 };
 
 Size size_of(const FeatureStatistics& statistics) {
-  return {statistics.count(), statistics.width()};
+  return {statistics.count(), statistics.width(), statistics.bytes()};
 }
 
-Napi::Object size_to_js(Napi::Env env, Size size) {
+// Tells V8 the bytes, and JavaScript the rest.
+Napi::Object size_to_js(Napi::Env env, const Statistics& statistics, Size size) {
+  Environment::of(env).grew(env, statistics.get(), {.bytes = size.bytes});
   auto result = Napi::Object::New(env);
   result.Set("count", static_cast<double>(size.count));
   result.Set("width", static_cast<double>(size.width));
@@ -41,28 +44,28 @@ Napi::Value create_statistics(const Napi::CallbackInfo& info) {
 // addFeatures(statistics, features, token) → { count, width }
 Napi::Value add_features(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
+    const Statistics statistics = FeatureStatisticsObject::payload_of(info[0]);
     return start_job(
         info.Env(), kLane, cancel_token_argument(info[2]),
-        [statistics = FeatureStatisticsObject::payload_of(info[0]),
-         features = tensor_argument(info[1])] {
+        [statistics, features = tensor_argument(info[1])] {
           statistics->add(features);
           return size_of(*statistics);
         },
-        size_to_js);
+        [statistics](Napi::Env env, Size size) { return size_to_js(env, statistics, size); });
   });
 }
 
 // mergeFeatureStatistics(statistics, other, token) → { count, width }
 Napi::Value merge_statistics(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
+    const Statistics statistics = FeatureStatisticsObject::payload_of(info[0]);
     return start_job(
         info.Env(), kLane, cancel_token_argument(info[2]),
-        [statistics = FeatureStatisticsObject::payload_of(info[0]),
-         other = FeatureStatisticsObject::payload_of(info[1])] {
+        [statistics, other = FeatureStatisticsObject::payload_of(info[1])] {
           statistics->merge(FeatureStatistics(*other));
           return size_of(*statistics);
         },
-        size_to_js);
+        [statistics](Napi::Env env, Size size) { return size_to_js(env, statistics, size); });
   });
 }
 
@@ -121,8 +124,9 @@ Napi::Value load_statistics(const Napi::CallbackInfo& info) {
                         source == state.metadata.end() ? std::string() : source->second};
         },
         [](Napi::Env env, const Loaded& loaded) {
-          auto result = size_to_js(env, size_of(*loaded.statistics));
-          result.Set("statistics", FeatureStatisticsObject::create(env, loaded.statistics));
+          const auto handle = FeatureStatisticsObject::create(env, loaded.statistics);
+          auto result = size_to_js(env, loaded.statistics, size_of(*loaded.statistics));
+          result.Set("statistics", handle);
           result.Set(kSource, loaded.source);
           return result;
         });

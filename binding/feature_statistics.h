@@ -16,8 +16,11 @@ class FeatureStatisticsObject
   using Object::Object;
 
   static Napi::Function define(Napi::Env env);
-  // They have no width before the first features, and are small.
+  // They have no width before the first features, which make them grow.
   static int64_t bytes_of(const std::shared_ptr<FeatureStatistics>&) { return 0; }
+  static const void* grower_of(const std::shared_ptr<FeatureStatistics>& statistics) {
+    return statistics.get();
+  }
   static void export_functions(Napi::Env env, Napi::Object exports);
 };
 

@@ -37,13 +37,13 @@ class PackedWeightsOfModels {
   // On the JavaScript thread.
   void tell(Napi::Env env) const {
     for (size_t i = 0; i < models_.size(); ++i) {
-      Environment::of(env).model_grew(env, models_[i].get(), measured_[i]);
+      Environment::of(env).grew(env, models_[i].get(), measured_[i]);
     }
   }
 
  private:
   Models models_;
-  std::vector<Environment::ModelGrowth> measured_;
+  std::vector<Environment::Growth> measured_;
 };
 
 // start_job on the device of the first model, with all of those that may compute.

@@ -16,8 +16,8 @@
 namespace latentray::binding {
 
 // Derived supplies kName (the class's name in messages), define(env) (its class) and
-// bytes_of(payload); for a model that grows after it was loaded module_of(payload), which says
-// whose growth it is (Environment::model_grew); retire(env, payload) where letting go of it is
+// bytes_of(payload); for a payload that grows later grower_of(payload), its address, which says
+// whose growth it is (Environment::grew); retire(env, payload) where letting go of it is
 // work.
 template <class Derived, class Payload>
 class Object : public Napi::ObjectWrap<Derived> {
@@ -30,8 +30,8 @@ class Object : public Napi::ObjectWrap<Derived> {
     payload_ = std::move(*info[0].template As<Napi::External<Payload>>().Data());
     bytes_ = Derived::bytes_of(*payload_);
     Environment::of(info.Env()).adjust_memory(info.Env(), bytes_, Derived::kCounted);
-    if constexpr (requires { Derived::module_of(*payload_); }) {
-      Environment::of(info.Env()).model_created(Derived::module_of(*payload_));
+    if constexpr (requires { Derived::grower_of(*payload_); }) {
+      Environment::of(info.Env()).grower_created(Derived::grower_of(*payload_));
     }
   }
 
@@ -82,8 +82,8 @@ class Object : public Napi::ObjectWrap<Derived> {
 
   void release(Napi::Env env) {
     if (!payload_) return;
-    if constexpr (requires { Derived::module_of(*payload_); }) {
-      Environment::of(env).model_released(env, Derived::module_of(*payload_));
+    if constexpr (requires { Derived::grower_of(*payload_); }) {
+      Environment::of(env).grower_released(env, Derived::grower_of(*payload_));
     }
     if constexpr (requires { Derived::retire(env, std::move(*payload_)); }) {
       Derived::retire(env, std::move(*payload_));

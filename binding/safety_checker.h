@@ -15,7 +15,7 @@ class SafetyCheckerObject : public Object<SafetyCheckerObject, StableDiffusionSa
 
   static Napi::Function define(Napi::Env env);
   static int64_t bytes_of(const StableDiffusionSafetyChecker& model);
-  static const torch::nn::Module* module_of(const StableDiffusionSafetyChecker& model) {
+  static const torch::nn::Module* grower_of(const StableDiffusionSafetyChecker& model) {
     return model.get();
   }
   static void export_functions(Napi::Env env, Napi::Object exports);

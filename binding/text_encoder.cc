@@ -112,7 +112,7 @@ Napi::Value set_added_embeddings(const Napi::CallbackInfo& info) {
           return model->added_embedding_bytes();
         },
         [model](Napi::Env env, int64_t bytes) {
-          Environment::of(env).model_grew(env, model.get(), {bytes, 0});
+          Environment::of(env).grew(env, model.get(), {bytes, 0});
           return env.Undefined();
         });
   });

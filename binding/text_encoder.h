@@ -17,7 +17,7 @@ class TextEncoderObject : public Object<TextEncoderObject, std::shared_ptr<TextE
 
   static Napi::Function define(Napi::Env env);
   static int64_t bytes_of(const std::shared_ptr<TextEncoder>& model);
-  static const torch::nn::Module* module_of(const std::shared_ptr<TextEncoder>& model) {
+  static const torch::nn::Module* grower_of(const std::shared_ptr<TextEncoder>& model) {
     return model.get();
   }
   static void export_functions(Napi::Env env, Napi::Object exports);

@@ -15,7 +15,7 @@ class UNetObject : public Object<UNetObject, UNet2DConditionModel> {
 
   static Napi::Function define(Napi::Env env);
   static int64_t bytes_of(const UNet2DConditionModel& model);
-  static const torch::nn::Module* module_of(const UNet2DConditionModel& model) {
+  static const torch::nn::Module* grower_of(const UNet2DConditionModel& model) {
     return model.get();
   }
   static void export_functions(Napi::Env env, Napi::Object exports);

@@ -9,10 +9,12 @@ computed in float32 on one thread. test/golden/README.md describes the files.
 """
 
 import argparse
+import gzip
 import json
 import math
 import os
 import struct
+import tempfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -207,6 +209,17 @@ def with_sorted_metadata(file):
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text + file[8 + length :]
+
+
+def write_clip_vocabulary(packed, folder):
+    """What test/support/clip-vocabulary.ts writes: the repository has the merges alone."""
+    merges = gzip.decompress(packed.read_bytes()).decode()
+    seen = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    letters = [chr(code) for code in [*seen, *range(256, 512 - len(seen))]]
+    made = [line.replace(" ", "") for line in merges.strip().split("\n")[1:]]
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters), *made, "<|startoftext|>", "<|endoftext|>"]
+    (folder / "merges.txt").write_text(merges)
+    (folder / "vocab.json").write_text(json.dumps({token: number for number, token in enumerate(tokens)}))
 
 
 def make_pipeline(family, vocabulary, folder):
@@ -1013,9 +1026,12 @@ def main():
     parser.add_argument("out", nargs="?", type=Path, default=default, help="the folder of the cases")
     out = parser.parse_args().out
     torch.set_num_threads(1)
+    scratch = tempfile.TemporaryDirectory()
+    vocabulary = Path(scratch.name)
+    write_clip_vocabulary(default / "tokenizer/clip/merges.txt.gz", vocabulary)
     for name, family in FAMILIES.items():
         folder = out / name
-        pipeline = make_pipeline(family, default / "tokenizer/clip", folder / "model")
+        pipeline = make_pipeline(family, vocabulary, folder / "model")
         text_case(pipeline, folder / "text_encoder.safetensors")
         unet_cases(pipeline.unet, folder)
         vae_case(pipeline.vae, folder / "vae.safetensors")

@@ -105,6 +105,7 @@ export type {
   Pooling,
   PoolTextOptions,
 } from './models/encode-text-options.js';
+export { FeatureCache, type FeatureCacheOptions } from './models/feature-cache.js';
 export {
   type DenseNetOptions,
   type ExtractedFeatures,

@@ -40,6 +40,11 @@ void FeatureStatistics::combine(int64_t added, const Tensor& mean, const Tensor&
   count_ += added;
 }
 
+int64_t FeatureStatistics::bytes() const {
+  if (!mean_.defined()) return 0;
+  return static_cast<int64_t>(mean_.nbytes() + scatter_.nbytes());
+}
+
 Tensor FeatureStatistics::mean() const {
   LATENTRAY_CHECK(count_ > 0, "ERR_INVALID_ARG", "statistics: expected features first, found none");
   return mean_.clone();

@@ -22,6 +22,8 @@ class FeatureStatistics {
 
   int64_t count() const { return count_; }
   int64_t width() const { return mean_.defined() ? mean_.size(0) : 0; }
+  // Of the tensors: 0 before the first row.
+  int64_t bytes() const;
   // float64 [D]. ERR_INVALID_ARG before the first row.
   at::Tensor mean() const;
   // float64 [D, D], divided by count − 1. ERR_INVALID_ARG before the second row.

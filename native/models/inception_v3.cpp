@@ -77,10 +77,12 @@ class InceptionV3 : public FeatureNetwork {
 
   Tensor prepare(const Tensor& pixels) const override {
     check_pixels(pixels);
-    const Tensor rgb = pixels.to(fc_->weight.options()).expand({-1, 3, -1, -1});
+    // In float32: bfloat16 has too few digits for bytes, and no antialiased resize.
+    const Tensor rgb = pixels.to(fc_->weight.device(), at::kFloat).expand({-1, 3, -1, -1});
     const Tensor x = resized(rgb * 255, resize_);
     const bool is_of_tensorflow = is_of_fid_ && resize_ != InceptionResize::kPytorchFid;
-    return is_of_tensorflow ? (x - 128) / 128 : x / 127.5 - 1;
+    const Tensor prepared = is_of_tensorflow ? (x - 128) / 128 : x / 127.5 - 1;
+    return prepared.to(fc_->weight.scalar_type());
   }
 
   std::map<std::string, Tensor> forward(const Tensor& prepared) override {

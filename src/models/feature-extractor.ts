@@ -235,10 +235,9 @@ export class FeatureExtractor extends NativeObject {
    * several sizes, or a layer that the network has not.
    */
   async forward(images: ImageBatch, options: ExtractOptions = {}): Promise<ExtractedFeatures> {
-    const { layer = this.#layer, signal } = parseOptions(extractOptions, options, 'forward');
-    if (options.layer !== undefined && this.network !== 'inception') {
-      throw invalidArgument('layer', 'nothing: this network has one', layer);
-    }
+    const parsed = parseOptions(extractOptions, options, 'forward');
+    const { layer = this.#layer, signal } = parsed;
+    const source = this.sourceOf(parsed.layer);
     const pixels = pixelsOf(images);
     const handle = handleOf(pixels);
     const pending = runJob(signal, (token) =>
@@ -252,13 +251,21 @@ export class FeatureExtractor extends NativeObject {
       features,
       logits: found.logits ? new Tensor(found.logits) : none(),
       probabilities: found.probabilities ? new Tensor(found.probabilities) : none(),
-      source: this.#source(layer),
+      source,
     };
   }
 
-  #source(layer: string): string {
+  /**
+   * What features of this network carry as their `source`.
+   *
+   * @throws `ERR_INVALID_ARG` for a layer that the network has not.
+   */
+  sourceOf(layer?: InceptionLayer): string {
+    if (layer !== undefined && this.network !== 'inception') {
+      throw invalidArgument('layer', 'nothing: this network has one', layer);
+    }
     const files = this.weightFiles.map((file) => basename(file)).join(', ');
-    return [this.network, layer, this.mode, files].filter(Boolean).join(' ');
+    return [this.network, layer ?? this.#layer, this.mode, files].filter(Boolean).join(' ');
   }
 }
 

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 import t from 'tap';
+import type { DecodeSettings } from '../../src/data/dicom/decode.js';
+import { decodeInThread } from '../../src/data/dicom/decoder-threads.js';
 import { Image, readDicom } from '../../src/index.js';
 import { runProgram } from '../docs/run-program.js';
 import { dicomFile } from '../support/dicom-files.js';
@@ -45,6 +47,30 @@ t.test('broken files beside good ones', async (t) => {
     results.map(({ status }) => status),
     expected,
   );
+});
+
+t.test('a decoder that does not end is stopped, and the next file has another', async (t) => {
+  const pixelData = Buffer.alloc(8 * side * side * 2, 7);
+  const source = dicomFile({ rows: 8 * side, columns: side, pixelData });
+  const settings: DecodeSettings = {
+    values: 'display',
+    window: 'file',
+    frame: 0,
+    identifiers: false,
+    maxPixels: 100_000_000,
+  };
+  const request = { source, settings };
+  const startedAt = performance.now();
+  // Shorter than such a file takes, and than a thread takes to begin.
+  const tries = Array.from({ length: 6 }, () => decodeInThread(request, undefined, 2));
+  for (const result of await Promise.allSettled(tries)) {
+    t.match(result, {
+      status: 'rejected',
+      reason: { code: 'ERR_DICOM_DECODE', message: /ended, or took longer than 0\.002 seconds/ },
+    });
+  }
+  t.ok(performance.now() - startedAt < 20_000);
+  t.equal((await decodeInThread(request)).width, side, 'the threads are replaced');
 });
 
 t.test('signals', async (t) => {

@@ -171,6 +171,34 @@ t.test('memory returns to what it was', async (t) => {
   t.equal(nativeMemory().tensors, before.tensors);
 });
 
+t.test('statistics say what they hold, and give it back', async (t) => {
+  const width = 32;
+  const held = (width + width * width) * Float64Array.BYTES_PER_ELEMENT; // mean and scatter
+  const path = join(t.testdir(), 'held.safetensors');
+  const rows = await Tensor.randn([100, width]);
+  const before = nativeMemory().bytes;
+  const bytes = () => nativeMemory().bytes - before;
+  const statistics = new FeatureStatistics();
+  t.equal(bytes(), 0, 'nothing yet');
+  await t.rejects(statistics.add(await Tensor.from([Number.NaN], { shape: [1, 1] })));
+  await statistics.add(rows);
+  t.equal(bytes(), held);
+  await statistics.add(rows);
+  t.equal(bytes(), held, 'more rows need no more');
+  const merged = new FeatureStatistics();
+  await merged.merge(new FeatureStatistics());
+  t.equal(bytes(), held, 'nothing was merged');
+  await merged.merge(statistics);
+  t.equal(bytes(), 2 * held);
+  await statistics.save(path);
+  const loaded = await FeatureStatistics.load(path);
+  t.equal(bytes(), 3 * held, 'what is loaded counts once');
+  const pending = loaded.add(rows);
+  for (const each of [loaded, merged, statistics, statistics]) each.dispose();
+  await pending;
+  t.equal(bytes(), 0, 'all is given back, also where a call was running');
+});
+
 function closeTo(t: Test, actual: number, expected: number, name: string): void {
   t.ok(Math.abs(actual - expected) <= 1e-6 * Math.abs(expected), `${name}: ${actual}, ${expected}`);
 }

@@ -7,7 +7,9 @@ import { type DecodeSettings, decodeDicom } from '../../src/data/dicom/decode.js
 import { readDicom } from '../../src/index.js';
 import {
   encodeExtendedJpeg,
+  encodeJpeg2000,
   encodeJpegLossless,
+  encodeJpegLs,
   encodeRle,
   type Frame,
 } from '../support/compressed-frames.js';
@@ -40,7 +42,16 @@ const frame: Frame = {
 const compressed: Values = { rows: side, columns: side };
 const windowed: Values = { ...compressed, windowCenter: '500', windowWidth: '900' };
 
-// Of the decoders that run here; those in WebAssembly are bounded by their thread's time limit alone.
+const palette: Values = {
+  photometric: 'PALETTE COLOR',
+  redDescriptor: [3, 0, 8],
+  greenDescriptor: [3, 1, 16],
+  blueDescriptor: [3, 0, 8],
+  redPalette: Buffer.from([0, 128, 255, 0]),
+  greenPalette: [0, 32768, 65535],
+  bluePalette: Buffer.from([255, 128, 0, 0]),
+};
+
 const files: Record<string, Buffer> = {
   explicit: dicomFile(rich),
   'implicit, open sequences': dicomFile(rich, { syntax: syntaxes.implicit, openSequences: true }),
@@ -52,11 +63,20 @@ const files: Record<string, Buffer> = {
     syntax: syntaxes.jpegExtended,
     fragments: [encodeExtendedJpeg(frame)],
   }),
+  'palette colour': dicomFile(palette),
   'lossless JPEG': dicomFile(compressed, {
     syntax: syntaxes.jpegLossless,
     fragments: [encodeJpegLossless(frame)],
   }),
 };
+
+/** Frames for the decoders in WebAssembly, of which the frames themselves are changed too. */
+const wasmFrames = {
+  'JPEG-LS': { syntax: syntaxes.jpegLs, stream: await encodeJpegLs(frame) },
+  'JPEG 2000': { syntax: syntaxes.jpeg2000, stream: await encodeJpeg2000(frame) },
+};
+const kinds = Object.keys(files).length + Object.keys(wasmFrames).length;
+const codes = ['ERR_DICOM_DECODE', 'ERR_DICOM_UNSUPPORTED'];
 
 /** Bytes behind the preamble replaced by others, so that most of the structure stays. */
 function overwrittenBytes(original: Buffer): fc.Arbitrary<Buffer> {
@@ -71,13 +91,43 @@ function overwrittenBytes(original: Buffer): fc.Arbitrary<Buffer> {
 for (const [name, file] of Object.entries(files)) {
   t.test(name, async (t) => {
     await surviveMutations(t, {
-      sharedBy: Object.keys(files).length,
+      sharedBy: kinds,
       mutations: fc.oneof(mutatedBytes(file), overwrittenBytes(file)),
-      codes: ['ERR_DICOM_DECODE', 'ERR_DICOM_UNSUPPORTED'],
+      codes,
       read: (content) => decodeDicom(content, settings),
     });
   });
 }
+
+for (const [name, { syntax, stream }] of Object.entries(wasmFrames)) {
+  t.test(name, async (t) => {
+    const file = (fragment: Buffer) => dicomFile(windowed, { syntax, fragments: [fragment] });
+    const whole = file(stream);
+    await surviveMutations(t, {
+      sharedBy: kinds,
+      mutations: fc.oneof(
+        mutatedBytes(stream).map(file),
+        overwrittenBytes(stream).map(file),
+        overwrittenBytes(whole),
+      ),
+      codes,
+      // A stack of WebAssembly is unwound for each refusal.
+      maxCpuMs: 1000,
+      read: (content) => decodeDicom(content, settings),
+    });
+  });
+}
+
+t.test('a JPEG-LS frame that is cut off is refused at once', async (t) => {
+  const { syntax, stream } = wasmFrames['JPEG-LS'];
+  for (let length = 30; length < stream.length - 2; length += 20) {
+    const fragments = [stream.subarray(0, length)];
+    await t.rejects(decodeDicom(dicomFile(windowed, { syntax, fragments }), settings), {
+      code: 'ERR_DICOM_DECODE',
+      message: /cut off/,
+    });
+  }
+});
 
 t.test('cut off anywhere', async (t) => {
   const file = dicomFile(rich);
@@ -120,10 +170,13 @@ t.test('hostile structures', async (t) => {
 });
 
 t.test('kinds that are not read', async (t) => {
+  const { redPalette: _, ...rest } = palette;
+  const segmented: Values = { ...rest, segmentedRedPalette: [0, 1, 2] };
   const cases: [Buffer, RegExp][] = [
     [dicomFile({}, { syntax: '1.2.840.10008.1.2.4.201' }), /1\.2\.840\.10008\.1\.2\.4\.201/],
     [dicomFile({}, { syntax: 'Nobody' }), /no identifier/],
-    [dicomFile({ photometric: 'PALETTE COLOR' }), /PALETTE COLOR/],
+    [dicomFile({ photometric: 'CMYK' }), /CMYK/],
+    [dicomFile(segmented), /segments/],
     [dicomFile({ photometric: 'RGB' }), /RGB with 1 samples/],
     [dicomFile({ bitsAllocated: 32 }), /32 bits/],
   ];

@@ -16,12 +16,14 @@ export interface MutatedFile<Content extends string | Buffer> {
   read(content: Content): Promise<unknown>;
   /** How many files of this kind share the mutations. @default 1 */
   readonly sharedBy?: number;
+  /** Processor time of one file. @default 100 */
+  readonly maxCpuMs?: number;
   /** The codes with which a broken file may be refused. */
   readonly codes: readonly string[];
 }
 
 /** Small files are read or refused at once, whoever else uses the machine. */
-const maxCpuMs = 100;
+const defaultCpuMs = 100;
 /** Above what garbage of JavaScript's adds up to. */
 const maxGrowth = 512 * 2 ** 20;
 
@@ -39,7 +41,7 @@ export async function surviveMutations<Content extends string | Buffer>(
   await fc.assert(
     fc.asyncProperty(file.mutations, async (content) => {
       if (file.path) writeFileSync(file.path, content);
-      const refused = await attempt(() => file.read(content), file.codes);
+      const refused = await attempt(() => file.read(content), file);
       counts[refused ? 'refused' : 'read']++;
     }),
     {
@@ -56,7 +58,10 @@ export async function surviveMutations<Content extends string | Buffer>(
 }
 
 /** Whether the file was refused. A second try tells a slow file from a collection of garbage. */
-async function attempt(read: () => Promise<unknown>, codes: readonly string[]): Promise<boolean> {
+async function attempt(
+  read: () => Promise<unknown>,
+  { codes, maxCpuMs = defaultCpuMs }: Pick<MutatedFile<never>, 'codes' | 'maxCpuMs'>,
+): Promise<boolean> {
   let cpuMs = 0;
   for (let tries = 0; tries < 2; ++tries) {
     const start = process.cpuUsage();

@@ -4,9 +4,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadTensors, saveTensors, Tensor } from '../../src/index.js';
+import { writeClipVocabulary } from './clip-vocabulary.js';
 
 /** The reference cases in the repository. */
 export const committed = join(dirname(fileURLToPath(import.meta.url)), '../golden');
+
+const clipMerges = join(committed, 'tokenizer/clip/merges.txt.gz');
 
 /** Weights that are not stored: scripts/make-golden.py draws the same ones. */
 interface Recipe {
@@ -42,7 +45,7 @@ async function make(name: string): Promise<string> {
   for (const entry of await readdir(folder, { recursive: true })) {
     const path = join(folder, entry);
     if (entry.endsWith(suffix)) await writeWeights(path);
-    if (entry === 'tokenizer') await copyVocabulary(path);
+    if (entry === 'tokenizer') await writeClipVocabulary(clipMerges, path);
   }
   return folder;
 }
@@ -65,12 +68,6 @@ async function parameter(name: string, shape: number[], seed: number): Promise<T
   }
   const small = await noise.mul(0.1);
   return name.endsWith('.weight') ? small.add(1) : small;
-}
-
-async function copyVocabulary(folder: string): Promise<void> {
-  for (const file of ['vocab.json', 'merges.txt']) {
-    await copyFile(join(committed, 'tokenizer/clip', file), join(folder, file));
-  }
 }
 
 /** A case of a recipe's model. */

@@ -27,6 +27,8 @@ interface LosslessDecoder {
   decode(buffer: ArrayBuffer, offset: number, length: number, bytes: number): Samples;
 }
 
+const jpegEnd = Buffer.from([0xff, 0xd9]);
+
 /** A compiled codec for each package: compiling takes longer than a frame does. */
 const wasmModules = new Map<string, Promise<WasmModule>>();
 
@@ -55,7 +57,9 @@ export async function decodeJpegLossless(frame: Buffer, size: CodestreamSize): P
   }
 }
 
-export function decodeJpegLs(frame: Buffer): Promise<Samples> {
+export async function decodeJpegLs(frame: Buffer): Promise<Samples> {
+  // Behind the end of a frame that was cut off, CharLS searches for half a minute for a bit that is set.
+  if (!frame.includes(jpegEnd)) throw damaged('a JPEG-LS frame is cut off: it has no end marker');
   return decodeByWasm(frame, '@cornerstonejs/codec-charls', 'JpegLSDecoder');
 }
 

@@ -8,6 +8,7 @@ import {
 import { damaged } from './errors.js';
 import { type DicomFile, parseDicom } from './file.js';
 import { type DicomWindow, display, modalityCurve, type WindowChoice } from './grey.js';
+import { paletteColor, paletteColors } from './palette.js';
 import { type PixelFormat, readPixelFormat } from './pixel-format.js';
 import { readStoredValues } from './samples.js';
 
@@ -29,7 +30,7 @@ export interface DicomImage extends DicomDescription {
   readonly pixels: Float32Array;
   readonly width: number;
   readonly height: number;
-  /** 1 grey, 3 RGB. */
+  /** 1 grey, or indices of a palette as stored; 3 RGB. */
   readonly channels: 1 | 3;
   /** As stored: MONOCHROME1, RGB … Pixels for display are never inverted, and always grey or RGB. */
   readonly photometric: string;
@@ -61,11 +62,13 @@ async function decode(file: DicomFile, settings: DecodeSettings): Promise<DicomI
     throw damaged(`the file has ${format.frames} frames; expected one of number ${settings.frame}`);
   }
   const stored = await readStoredValues(file, format, settings.frame);
+  const image = render(file, format, stored, settings);
   return {
-    ...render(file, format, stored, settings),
+    pixels: image.pixels,
+    window: image.window,
     width: format.width,
     height: format.height,
-    channels: format.channels,
+    channels: image.channels,
     photometric: format.photometric,
     bitsStored: format.bitsStored,
     signed: format.signed,
@@ -76,17 +79,24 @@ async function decode(file: DicomFile, settings: DecodeSettings): Promise<DicomI
   };
 }
 
+type Rendered = Pick<DicomImage, 'pixels' | 'channels' | 'window'>;
+
 function render(
   { dataSet }: DicomFile,
   format: PixelFormat,
   stored: Float32Array,
   { values, window }: DecodeSettings,
-): { pixels: Float32Array; window: DicomWindow | undefined } {
-  if (values === 'stored') return { pixels: stored, window: undefined };
-  if (format.channels === 3) {
-    const white = 2 ** format.bitsStored - 1;
-    return { pixels: stored.map((value) => value / white), window: undefined };
+): Rendered {
+  const { channels } = format;
+  if (values === 'stored') return { pixels: stored, channels, window: undefined };
+  if (format.photometric === paletteColor) {
+    const pixels = paletteColors(dataSet, format, stored);
+    return { pixels, channels: 3, window: undefined };
   }
-  if (values === 'display') return display(dataSet, format, stored, window);
-  return { pixels: stored.map(modalityCurve(dataSet, format)), window: undefined };
+  if (channels === 3) {
+    const white = 2 ** format.bitsStored - 1;
+    return { pixels: stored.map((value) => value / white), channels, window: undefined };
+  }
+  if (values === 'display') return { ...display(dataSet, format, stored, window), channels };
+  return { pixels: stored.map(modalityCurve(dataSet, format)), channels, window: undefined };
 }

@@ -12,7 +12,7 @@ import { damaged } from './errors.js';
 
 const maxThreads = Math.min(4, availableParallelism());
 /** A codec that a hostile file leads in circles is stopped after that. */
-const timeoutMs = 60_000;
+const longestMs = 60_000;
 
 const program = join(dirname(modulePath), `../data/dicom/decoder-thread${extname(modulePath)}`);
 
@@ -25,9 +25,10 @@ let running = 0;
 export async function decodeInThread(
   request: DecodeRequest,
   signal?: AbortSignal,
+  timeoutMs = longestMs,
 ): Promise<DicomImage> {
   signal?.throwIfAborted();
-  const image = decodeInTurn(request, signal);
+  const image = decodeInTurn(request, timeoutMs, signal);
   if (!signal) return image;
   const listening = new AbortController();
   const aborted = new Promise<never>((_, reject) => {
@@ -37,12 +38,16 @@ export async function decodeInThread(
   return Promise.race([image, aborted]).finally(() => listening.abort());
 }
 
-async function decodeInTurn(request: DecodeRequest, signal?: AbortSignal): Promise<DicomImage> {
+async function decodeInTurn(
+  request: DecodeRequest,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<DicomImage> {
   while (running >= maxThreads) await new Promise<void>((resolve) => waiting.push(resolve));
   running++;
   try {
     signal?.throwIfAborted();
-    return await decodeBy(takeThread(), request);
+    return await decodeBy(takeThread(), request, timeoutMs);
   } finally {
     running--;
     waiting.shift()?.();
@@ -61,10 +66,15 @@ function takeThread(): Worker {
   return worker;
 }
 
-async function decodeBy(worker: Worker, request: DecodeRequest): Promise<DicomImage> {
+async function decodeBy(
+  worker: Worker,
+  request: DecodeRequest,
+  timeoutMs: number,
+): Promise<DicomImage> {
   const timer = setTimeout(() => worker.terminate(), timeoutMs);
   try {
-    const reply = await exchange(worker, request);
+    const limit = `${timeoutMs / 1000} seconds`;
+    const reply = await exchange(worker, request, limit);
     worker.unref();
     idle.add(worker);
     if ('image' in reply) return reply.image;
@@ -75,14 +85,18 @@ async function decodeBy(worker: Worker, request: DecodeRequest): Promise<DicomIm
   }
 }
 
-function exchange(worker: Worker, { source, settings }: DecodeRequest): Promise<DecodeReply> {
+function exchange(
+  worker: Worker,
+  { source, settings }: DecodeRequest,
+  limit: string,
+): Promise<DecodeReply> {
   // A copy of its own: cloning a view would copy everything behind it.
   const own = typeof source === 'string' ? source : Uint8Array.from(source);
   return new Promise((resolve, reject) => {
     const onError = (cause: Error) => {
       reject(damaged(`the decoder gave up (${cause.message})`, cause));
     };
-    const onExit = () => reject(damaged('the decoder ended, or took longer than a minute'));
+    const onExit = () => reject(damaged(`the decoder ended, or took longer than ${limit}`));
     worker.once('error', onError);
     worker.once('exit', onExit);
     worker.once('message', (reply: DecodeReply) => {

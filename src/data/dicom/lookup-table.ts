@@ -1,7 +1,7 @@
 import type { DataSet } from './data-set.js';
 import { damaged } from './errors.js';
 
-/** A modality or VOI lookup table (PS3.3 C.11.1, C.11.2). */
+/** A modality, VOI or palette lookup table (PS3.3 C.11.1, C.11.2, C.7.6.3.1.5). */
 export interface LookupTable {
   /** The value that the first entry is for. Smaller ones take the first entry, larger ones the last. */
   readonly first: number;
@@ -21,11 +21,23 @@ export function readLookupTable(
   signed: boolean,
 ): LookupTable | undefined {
   const [item] = dataSet.items(tag);
-  if (!item) return undefined;
-  const [count = 0, , bits = 0] = item.integers(0x00283002);
-  const [, first = 0] = item.integers(0x00283002, signed);
+  return item && readTable(item, { descriptor: 0x00283002, data: 0x00283006 }, signed);
+}
+
+/**
+ * A table by the tags of its descriptor and its data.
+ *
+ * @param signed - As for {@link readLookupTable}.
+ */
+export function readTable(
+  dataSet: DataSet,
+  tags: { readonly descriptor: number; readonly data: number },
+  signed: boolean,
+): LookupTable {
+  const [count = 0, , bits = 0] = dataSet.integers(tags.descriptor);
+  const [, first = 0] = dataSet.integers(tags.descriptor, signed);
   const length = count & 0xffff || 65536;
-  const entries = readEntries(item, length, bits);
+  const entries = readEntries(dataSet, tags.data, length, bits);
   if (bits < 1 || bits > 16 || entries.length < length) {
     throw damaged(
       `a lookup table has ${entries.length} entries of ${bits} bits; expected ${length} of 1 to 16`,
@@ -35,10 +47,15 @@ export function readLookupTable(
 }
 
 /** Words; or bytes, where a table of 8 bits has no more. */
-function readEntries(item: DataSet, length: number, bits: number): Uint16Array {
-  const value = item.element(0x00283006)?.value ?? Buffer.alloc(0);
-  if (bits <= 8 && value.length < 2 * length) return Uint16Array.from(value);
-  return Uint16Array.from(item.integers(0x00283006), (entry) => entry & 0xffff);
+function readEntries(dataSet: DataSet, tag: number, length: number, bits: number): Uint16Array {
+  const element = dataSet.element(tag);
+  const value = element?.value ?? Buffer.alloc(0);
+  if (bits > 8 || value.length >= 2 * length) {
+    return Uint16Array.from(dataSet.integers(tag), (entry) => entry & 0xffff);
+  }
+  // Of two bytes in a word, the lower comes first.
+  const inWords = element?.encoding.bigEndian && element.vr !== 'OB' && value.length % 2 === 0;
+  return Uint16Array.from(inWords ? Buffer.from(value).swap16() : value);
 }
 
 export function lookUp({ first, entries }: LookupTable, value: number): number {

@@ -1,10 +1,12 @@
 import type { DataSet } from './data-set.js';
 import { damaged, unsupported } from './errors.js';
+import { paletteColor } from './palette.js';
 
 /** How an image's samples are stored. */
 export interface PixelFormat {
   readonly width: number;
   readonly height: number;
+  /** Samples a pixel. */
   readonly channels: 1 | 3;
   readonly frames: number;
   readonly photometric: string;
@@ -16,8 +18,8 @@ export interface PixelFormat {
   readonly planar: boolean;
 }
 
-const greys = ['MONOCHROME1', 'MONOCHROME2'];
-const colours = ['RGB', 'YBR_FULL', 'YBR_FULL_422', 'YBR_RCT', 'YBR_ICT'];
+const ofOneSample = ['MONOCHROME1', 'MONOCHROME2', paletteColor];
+const ofThree = ['RGB', 'YBR_FULL', 'YBR_FULL_422', 'YBR_RCT', 'YBR_ICT'];
 
 /**
  * @param maxPixels - More in one frame are refused, before memory is asked for.
@@ -34,7 +36,7 @@ export function readPixelFormat(dataSet: DataSet, maxPixels: number): PixelForma
   }
   const photometric = dataSet.code(0x00280004) ?? 'MONOCHROME2';
   const channels = dataSet.integer(0x00280002, 1);
-  if (!(channels === 1 ? greys : channels === 3 ? colours : []).includes(photometric)) {
+  if (!(channels === 1 ? ofOneSample : channels === 3 ? ofThree : []).includes(photometric)) {
     throw unsupported(
       `the photometric interpretation ${photometric} with ${channels} samples a pixel is not read here`,
     );

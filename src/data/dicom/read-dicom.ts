@@ -70,8 +70,8 @@ const readDicomOptions = z.strictObject({
 });
 
 /**
- * Reads a radiograph from a DICOM file: CR, DX, MG, and other modalities as far as their frames are grey or
- * RGB. Decoding happens in a thread of its own. JPEG 2000, JPEG-LS and lossless JPEG need a package each,
+ * Reads a radiograph from a DICOM file: CR, DX, MG, and other modalities as far as their frames are grey, RGB or
+ * palette colour, which becomes RGB. Decoding happens in a thread of its own. JPEG 2000, JPEG-LS and lossless JPEG need a package each,
  * which the error names.
  *
  * @param source - A path, a file: URL, or the bytes of a file; also one that gzip compressed.

@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { warnOfRebuild } from '../../disk-cache.js';
 import type { JobOptions } from '../../native/addon.js';
 import { jobOptions } from '../../parse-options.js';
-import { type CacheProgress, warnOfRebuild } from './shard-cache.js';
+import type { CacheProgress } from './shard-cache.js';
 
 /** Where a cache is, and what it tells. */
 export interface CacheOptions extends JobOptions {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { digestOfParts } from '../../disk-cache.js';
 import { invalidArgument, LatentrayError } from '../../errors.js';
 import { stringifyPythonJson } from '../../json.js';
 import { Autoencoder } from '../../models/autoencoder.js';
@@ -9,7 +10,7 @@ import type { Tensor } from '../../tensor.js';
 import { type CacheOptions, cacheOptions } from './cache-options.js';
 import { encodeScaled } from './encode-latents.js';
 import { joinRows } from './join-rows.js';
-import { digestOfParts, type Rows, ShardCache } from './shard-cache.js';
+import { type Rows, ShardCache } from './shard-cache.js';
 import { TrainingData } from './training-data.js';
 
 /** What latents are computed from, and where they are kept. */

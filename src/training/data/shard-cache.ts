@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { folderOfDigest } from '../../disk-cache.js';
 import { makeFolder, writeJson } from '../../models/save-model.js';
 import type { JobOptions } from '../../native/addon.js';
 import { fileDigest } from '../../pipeline/model-digest.js';
@@ -125,21 +125,6 @@ export async function joinedRows(
   const joined = rows.length === places.length ? await Tensor.cat(rows, 0, options) : undefined;
   for (const row of rows) row.dispose();
   return joined;
-}
-
-/** SHA-256 over the parts, told apart by their lengths. */
-export function digestOfParts(...parts: readonly string[]): string {
-  return `sha256:${createHash('sha256').update(JSON.stringify(parts)).digest('hex')}`;
-}
-
-/** Says on stderr that a part of a cache is made anew. */
-export function warnOfRebuild(reason: string): void {
-  console.error(`latentray: ${reason}; it is made anew`);
-}
-
-/** Where in a folder of caches that of a digest lies. */
-export function folderOfDigest(digest: string): string {
-  return digest.replace('sha256:', '').slice(0, 16);
 }
 
 /** The files of a cache, and which rows each has. */

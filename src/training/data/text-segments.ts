@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { digestOfParts, folderOfDigest } from '../../disk-cache.js';
 import { writeJson } from '../../models/save-model.js';
-import { digestOfParts, folderOfDigest } from './shard-cache.js';
 
 /**
  * Texts that were encoded together. A cache is one of them, and another for each time that new texts came: what is

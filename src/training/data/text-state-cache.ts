@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import { digestOfParts } from '../../disk-cache.js';
 import { invalidArgument, LatentrayError } from '../../errors.js';
 import type { JobOptions } from '../../native/addon.js';
 import { jobOptions, parseOptions } from '../../parse-options.js';
 import { Tensor } from '../../tensor.js';
 import { type CacheOptions, cacheOptions } from './cache-options.js';
 import { joinRows } from './join-rows.js';
-import { digestOfParts, joinedRows, type RowPlace, type Rows, ShardCache } from './shard-cache.js';
+import { joinedRows, type RowPlace, type Rows, ShardCache } from './shard-cache.js';
 import { keyOf, readSegments, segmentOf, writeSegment } from './text-segments.js';
 
 /** What a text encoder says of texts, all of one length. */

@@ -38,7 +38,7 @@ if (!data || !work) throw new Error('usage: node models/recipe/quality.mjs DATA 
 const generation = { guidanceScale: Number(values.guidance), steps: Number(values.steps) };
 const side = 256;
 /** Images of each prompt that a classifier is asked about. */
-const imagesOfPrompt = 50;
+const imagesOfPrompt = 32;
 /** Halves of the real images that the floor of a distance is the mean of. */
 const floorDraws = 5;
 const agreementPrompts = {

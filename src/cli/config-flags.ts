@@ -34,6 +34,13 @@ export async function readConfig(path: string): Promise<Record<string, unknown>>
   return parsed as Record<string, unknown>;
 }
 
+/** YAML that a flag holds. @throws `ERR_INVALID_ARG` for what is none. */
+export function parseFlag(flag: string, text: string): unknown {
+  const failure = (message: string) =>
+    new LatentrayError('ERR_INVALID_ARG', `${flag}: ${message}`, { argument: flag });
+  return parseYaml(text, failure);
+}
+
 function flagOf(name: string, schema: OptionSchema): Option {
   const { description = '', default: byDefault } = schema;
   const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -21,9 +21,16 @@ export function openDataset(source: string): Dataset {
   return open(path);
 }
 
+/** Whether a source is a folder of images and metadata. */
+export function isFolder(source: string): boolean {
+  return !/^[a-z0-9-]+:./.test(source) || source.startsWith('folder:');
+}
+
 /** The records of one source, where a folder's metadata has the column `source` with several. */
 export function openDatasetOf(path: string, source: string | undefined): Dataset {
   if (source === undefined) return openDataset(path);
+  if (!isFolder(path))
+    throw invalidArgument('--source', 'none beside a published data set', source);
   const folder = path.replace(/^folder:/, '');
   return Dataset.folder(folder, { columns: ['source'] }).filter(
     ({ columns }) => columns?.source === source,

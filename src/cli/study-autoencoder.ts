@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { type Dataset, type Fit, study } from '../index.js';
 import { collect, datasetHelp, named, openDataset } from './dataset-source.js';
 import { integer, interruptSignal, positiveInteger } from './options.js';
+import { classifierFlag, inceptionFlag, openInception } from './study-networks.js';
 import { printStudy, StudyReport } from './study-report.js';
 
 interface Flags {
@@ -11,6 +12,9 @@ interface Flags {
   images: number;
   size: number;
   fit: Exclude<Fit, 'none'>;
+  classifier?: string;
+  inception?: string;
+  unmentioned: 'negative' | 'unknown';
   batch: number;
   examples: number;
   seed: number;
@@ -30,6 +34,13 @@ export function registerAutoencoderStudy(parent: Command): void {
     .option('--images <n>', 'of each data set', positiveInteger, 1000)
     .option('--size <pixels>', 'of both sides', positiveInteger, 512)
     .option('--fit <how>', 'letterbox, centre-crop or stretch', 'letterbox')
+    .option(...classifierFlag)
+    .option(...inceptionFlag)
+    .option(
+      '--unmentioned <what>',
+      'what a label is that a record does not name: negative or unknown',
+      'negative',
+    )
     .option('--batch <n>', 'images at a time', positiveInteger, 4)
     .option('--examples <n>', 'images that are shown of each kind', integer, 6)
     .option('--seed <n>', 'of the sample', integer, 0)
@@ -40,12 +51,14 @@ export function registerAutoencoderStudy(parent: Command): void {
 }
 
 async function run(flags: Flags): Promise<void> {
-  const { vae, random, dataset, batch, out: output, json, ...options } = flags;
+  const { vae, random, dataset, batch, inception, out: output, json, ...options } = flags;
   const signal = interruptSignal();
   const report = new StudyReport();
+  using networks = await openInception(inception, flags.device, signal);
   const result = await study
     .autoencoder({
       ...options,
+      featureExtractors: networks.extractors,
       autoencoder: vae,
       ...(random && { randomWeights: true }),
       datasets: openDatasets(dataset),

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { invalidArgument, study, type TrainConfig } from '../index.js';
-import { readConfig } from './config-flags.js';
+import { parseFlag, readConfig } from './config-flags.js';
 import { collect, datasetHelp, openDataset } from './dataset-source.js';
 import { integer, interruptSignal, number, positiveInteger } from './options.js';
+import { classifierFlag, inceptionFlag, openInception } from './study-networks.js';
 import { printStudy, StudyReport } from './study-report.js';
 
 interface Flags {
@@ -16,6 +17,8 @@ interface Flags {
   token: string;
   initializer: string;
   training?: string;
+  classifier?: string;
+  inception?: string;
   images: number;
   imagesPerPrompt: number;
   steps: number;
@@ -49,13 +52,20 @@ export function registerFineTuningStudy(parent: Command): void {
       collect,
       [],
     )
-    .option('--prompt <text…>', "several times (default: the paper's two)", collect, [])
+    .option(
+      '--prompt <text…>',
+      'several times; YAML such as "{ text: An effusion., labels: { Effusion: 1 } }" says what a classifier should see (default: the paper\'s two)',
+      collect,
+      [],
+    )
     .option('--token <word>', 'what textual inversion learns', '<lung-xray>')
     .option('--initializer <word>', 'where it begins: a word of one token', 'lung')
     .option(
       '-c, --training <file>',
       'YAML or JSON: options of `latentray train`, for every variant',
     )
+    .option(...classifierFlag)
+    .option(...inceptionFlag)
     .option('--images <n>', 'most training images', positiveInteger, 1000)
     .option('--images-per-prompt <n>', 'of each variant', positiveInteger, 16)
     .option('--steps <n>', 'denoising steps', positiveInteger, 50)
@@ -74,15 +84,18 @@ async function run(flags: Flags): Promise<void> {
   const split = flags.heldOut === undefined ? whole.split(parts) : undefined;
   const report = new StudyReport();
   const { images, imagesPerPrompt, steps, seed, device, textEncoder, token, initializer } = flags;
+  using networks = await openInception(flags.inception, device, signal);
   const result = await study
     .fineTuning({
+      classifier: flags.classifier,
+      featureExtractors: networks.extractors,
       ...{ images, imagesPerPrompt, steps, seed, device, textEncoder },
       pipeline: flags.model,
       ...(flags.random && { randomWeights: true }),
       dataset: split?.train ?? whole,
       heldOut: split?.test ?? openDataset(flags.heldOut ?? ''),
       ...(flags.variant.length > 0 && { variants: flags.variant.map(variantOf) }),
-      ...(flags.prompt.length > 0 && { prompts: flags.prompt }),
+      ...(flags.prompt.length > 0 && { prompts: flags.prompt.map(promptOf) }),
       learnedWord: { token, initializer },
       ...(flags.training && { training: (await readConfig(flags.training)) as TrainConfig }),
       guidanceScale: flags.guidance,
@@ -93,6 +106,13 @@ async function run(flags: Flags): Promise<void> {
     })
     .finally(() => report.end());
   printStudy(result, flags.json);
+}
+
+/** Checked by the study, which says what it expects. */
+function promptOf(text: string): string | study.StudiedPrompt {
+  return text.trimStart().startsWith('{')
+    ? (parseFlag('--prompt', text) as study.StudiedPrompt)
+    : text;
 }
 
 function variantOf(name: string): study.FineTuningVariant {

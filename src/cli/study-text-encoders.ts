@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { study } from '../index.js';
-import { collect, datasetHelp, named, openDataset } from './dataset-source.js';
+import { invalidArgument, study } from '../index.js';
+import { collect, datasetHelp, isFolder, named, openDataset } from './dataset-source.js';
 import { integer, interruptSignal, number, positiveInteger } from './options.js';
 import { printStudy, StudyReport } from './study-report.js';
 
@@ -9,7 +9,7 @@ interface Flags {
   random: string[];
   pooling?: study.StudiedEncoder['pooling'];
   reports?: string;
-  section: string;
+  section?: string;
   limit: number;
   unmentioned: 'negative' | 'unknown';
   leastPositives: number;
@@ -30,7 +30,10 @@ export function registerTextEncoderStudy(parent: Command): void {
     .option('--random <name…>', 'an encoder whose weights are random', collect, [])
     .option('-p, --pooling <kind>', 'mean, cls, eot, pooler or projection (default: of its kind)')
     .option('--reports <source>', `reports with labels: ${datasetHelp}`)
-    .option('--section <name>', 'of the reports', 'impression')
+    .option(
+      '--section <name>',
+      "of the reports (default: impression); a folder's records have their text",
+    )
     .option('--limit <n>', 'most reports', positiveInteger, 2000)
     .option(
       '--unmentioned <what>',
@@ -61,10 +64,18 @@ async function run(flags: Flags): Promise<void> {
       ...rest,
       encoders,
       output,
-      reports: reports === undefined ? undefined : openDataset(reports).reports({ section }),
+      reports: reports === undefined ? undefined : textsOf(reports, section),
       signal,
       onProgress: report.update,
     })
     .finally(() => report.end());
   printStudy(result, json);
+}
+
+/** The records of a folder have their text; other data sets have reports, of which one section is taken. */
+function textsOf(source: string, section: string | undefined) {
+  const dataset = openDataset(source);
+  if (!isFolder(source)) return dataset.reports({ section: section ?? 'impression' });
+  if (section === undefined) return dataset;
+  throw invalidArgument('--section', 'none for a folder, whose records have one text', section);
 }

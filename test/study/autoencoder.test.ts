@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { Autoencoder, Dataset, study } from '../../src/index.js';
+import { Autoencoder, Dataset, FeatureExtractor, study } from '../../src/index.js';
 import { recipeFolder } from '../support/recipe.js';
+import { writeTinyDenseNet } from '../support/tiny-densenet.js';
 import { fits, visit, withoutBrowser } from './browser.js';
-import { madeUpDataset } from './images.js';
+import { madeUpDataset, untrainedClassifier } from './images.js';
 
 t.test('a study of a small autoencoder', async (t) => {
   const folder = t.testdir();
@@ -56,6 +57,62 @@ t.test('a study of a small autoencoder', async (t) => {
       });
     }
   });
+});
+
+t.test('networks: distances with their floor, and labels before and after', async (t) => {
+  const folder = t.testdir();
+  const made = await madeUpDataset(join(folder, 'data'), 30);
+  await writeTinyDenseNet(join(folder, 'densenet.safetensors'));
+  using densenet = await FeatureExtractor.densenet(join(folder, 'densenet.safetensors'));
+  const options = {
+    autoencoder: join(await recipeFolder('recipe-sd1'), 'vae'),
+    datasets: { made },
+    ...{ size: 64, examples: 0, output: join(folder, 'out') },
+    classifier: await untrainedClassifier(join(folder, 'classifier')),
+    featureExtractors: { densenet },
+  };
+  const { datasets, files, configuration } = await study.autoencoder(options);
+  const [set] = datasets as [study.DatasetReconstruction];
+  const { distances, labels } = set.networks;
+  t.same(
+    distances.map(({ network }) => network),
+    ['classifier', 'densenet'],
+  );
+  for (const { reconstructed, floor, acrossHalves } of distances) {
+    t.same(reconstructed.counts, [20, 20]);
+    t.equal((floor?.counts[0] ?? 0) + (floor?.counts[1] ?? 0), 20, 'two halves of all');
+    t.same(acrossHalves?.counts, floor?.counts);
+    t.ok(reconstructed.value > 0 && (floor?.value ?? 0) > 0);
+  }
+  t.same(
+    labels.map(({ label }) => label),
+    ['Effusion'],
+    'what the data has and the classifier knows',
+  );
+  const { original, restored, difference } = labels[0] as study.LabelKept;
+  t.match(original, { positives: 10, negatives: 10 });
+  t.ok(Math.abs(restored.value - original.value - difference.value) < 1e-9);
+  t.ok((difference.lower ?? 1) <= difference.value && difference.value <= (difference.upper ?? -1));
+  t.match(configuration, { classifier: { labels: ['Effusion', 'Mass'], digest: /^sha256:/ } });
+  const html = await readFile(files.report, 'utf8');
+  t.match(html, /Fréchet distances in features of networks/);
+  t.match(html, /What a classifier still sees/);
+  t.notMatch(html, folder, 'no path');
+
+  const known = await study.autoencoder({
+    ...options,
+    unmentioned: 'unknown',
+    featureExtractors: {},
+  });
+  t.same(known.datasets[0]?.networks.labels, [], 'no negative is known');
+  const wrong: [Partial<study.AutoencoderStudyOptions>, string][] = [
+    [{ classifier: 'nowhere' }, 'ERR_MODEL_NOT_FOUND'],
+    [{ classifier: 3 as never }, 'ERR_INVALID_ARG'],
+    [{ featureExtractors: { x: {} as never } }, 'ERR_INVALID_ARG'],
+  ];
+  for (const [more, code] of wrong) {
+    await t.rejects(study.autoencoder({ ...options, ...more }), { code });
+  }
 });
 
 t.test('misuse', async (t) => {

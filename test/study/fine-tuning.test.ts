@@ -5,7 +5,7 @@ import { study } from '../../src/index.js';
 import { withWord } from '../../src/study/fine-tuning/variants.js';
 import { tinyPipelineFolder } from '../support/tiny-pipeline.js';
 import { fits, visit, withoutBrowser } from './browser.js';
-import { madeUpDataset } from './images.js';
+import { madeUpDataset, untrainedClassifier } from './images.js';
 
 t.test('the word stands for what it was learned from', async (t) => {
   t.equal(withWord('A photo of a lung X-ray with a mass', '<x>'), 'A photo of a <x> with a mass');
@@ -69,4 +69,57 @@ t.test('a small study', async (t) => {
   for (const [more, expected] of wrong) {
     await t.rejects(study.fineTuning({ ...options, ...more }), expected);
   }
+});
+
+t.test('networks: distances, and whether a classifier sees what was asked for', async (t) => {
+  const folder = t.testdir();
+  const options: study.FineTuningStudyOptions = {
+    pipeline: await tinyPipelineFolder(),
+    dataset: await madeUpDataset(join(folder, 'train'), 6),
+    heldOut: await madeUpDataset(join(folder, 'test'), 6, 'b'),
+    variants: ['none'],
+    training: { resolution: 64 },
+    classifier: await untrainedClassifier(join(folder, 'classifier')),
+    ...{ imagesPerPrompt: 3, steps: 1, batchSize: 3, output: join(folder, 'out') },
+  };
+  const { variants, real, files } = await study.fineTuning(options);
+  t.match(real.distances, [{ network: 'classifier', counts: [4, 4] }]);
+  const [none] = variants;
+  t.equal(none?.prompts.length, 2, "the paper's");
+  for (const { distances } of none?.prompts ?? []) {
+    t.match(distances, [{ network: 'classifier', counts: [3, 4] }]);
+    t.ok((distances[0]?.value ?? 0) > 0);
+  }
+  const [seen] = none?.labels ?? [];
+  t.equal(none?.labels.length, 1, 'prompts say nothing of masses');
+  t.match(seen, { label: 'Effusion', auroc: { positives: 3, negatives: 3 } });
+  t.ok((seen?.agreement ?? -1) >= 0 && (seen?.agreement ?? 2) <= 1);
+  t.match(await readFile(files.report, 'utf8'), /Does a classifier see what was asked for\?/);
+
+  const prompts = ['An effusion.', { text: 'A mass.', labels: { Mass: 1 } as const }];
+  const own = await study.fineTuning({ ...options, prompts, output: join(folder, 'own') });
+  t.same(own.variants[0]?.labels, [], 'nothing to tell from');
+  const wrong = [{ text: 3 }, { text: 'x', labels: { Mass: 2 } }, { txt: 'x' }] as never[];
+  for (const prompt of wrong) {
+    await t.rejects(study.fineTuning({ ...options, prompts: [prompt] }), {
+      code: 'ERR_INVALID_ARG',
+      message: /prompts/,
+    });
+  }
+});
+
+t.test('every trained variant has weights of its own', async (t) => {
+  const folder = t.testdir();
+  const pipeline = await tinyPipelineFolder();
+  const { variants } = await study.fineTuning({
+    ...{ pipeline, textEncoder: join(pipeline, 'text_encoder') },
+    dataset: await madeUpDataset(join(folder, 'train'), 3),
+    heldOut: await madeUpDataset(join(folder, 'test'), 3, 'b'),
+    variants: ['swapped-encoder', 'swapped-encoder-projection', 'unet'],
+    training: { resolution: 64, batchSize: 1, maxTrainSteps: 1 },
+    prompts: ['x'],
+    ...{ imagesPerPrompt: 2, steps: 1, batchSize: 2, output: join(folder, 'out') },
+  });
+  const digests = variants.map(({ digest }) => digest);
+  t.equal(new Set(digests).size, 3, digests.join(' '));
 });

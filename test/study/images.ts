@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Dataset, Image } from '../../src/index.js';
+import { Classifier, Dataset, Image } from '../../src/index.js';
 
 /** A folder of made-up radiographs, each of a patient of its own; a third is lateral. */
 export async function madeUpDataset(folder: string, count: number, name = 'a'): Promise<Dataset> {
@@ -32,4 +32,12 @@ function picture(n: number): Image {
     return (lung ? 0.2 : 0.7) + 0.1 * Math.sin(n + 40 * x * y);
   });
   return Image.fromPixels(pixels, { width: side, height: side, channels: 1 });
+}
+
+/** Writes a classifier that has learned nothing. */
+export async function untrainedClassifier(folder: string): Promise<string> {
+  const small = { image_size: 32, embedding_size: 4, hidden_sizes: [4], depths: [1] };
+  using classifier = await Classifier.create({ labels: ['Effusion', 'Mass'], ...small });
+  await classifier.save(folder);
+  return folder;
 }

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { Autoencoder, Dataset, type Fit } from '../../index.js';
+import { type MeasuringOptions, measuringOptions } from '../image-sets.js';
 import { type StudyOptions, studyOptions } from '../options.js';
 
 /** What {@link autoencoder} is told. */
-export interface AutoencoderStudyOptions extends StudyOptions {
+export interface AutoencoderStudyOptions extends StudyOptions, MeasuringOptions {
   /** The autoencoder, or its folder. */
   readonly autoencoder: Autoencoder | string;
   /** Whether its weights are random. @default whether it was created and not loaded */
@@ -20,12 +21,15 @@ export interface AutoencoderStudyOptions extends StudyOptions {
   readonly batchSize?: number | undefined;
   /** How many of the worst, and how many drawn at random, are shown of each data set. @default 6 */
   readonly examples?: number | undefined;
+  /** What a label is where a record does not mention it. @default 'negative' */
+  readonly unmentioned?: 'negative' | 'unknown' | undefined;
   readonly device?: string | undefined;
 }
 
 /** @internal */
 export const autoencoderStudyOptions = z.strictObject({
   ...studyOptions,
+  ...measuringOptions,
   // The classes are looked up when options are checked: index.ts, which has them, loads this file too.
   autoencoder: z.custom<Autoencoder | string>(
     (value) => typeof value === 'string' || value instanceof Autoencoder,
@@ -43,6 +47,7 @@ export const autoencoderStudyOptions = z.strictObject({
   fit: z.enum(['letterbox', 'centre-crop', 'stretch']).default('letterbox'),
   batchSize: z.int().positive().default(4),
   examples: z.int().nonnegative().default(6),
+  unmentioned: z.enum(['negative', 'unknown']).default('negative'),
   device: z.string().optional(),
 });
 

@@ -6,7 +6,9 @@ import {
   invalidArgument,
   reconstruct,
 } from '../../index.js';
+import type { MeasuringNetworks } from '../image-sets.js';
 import { Examples } from './examples.js';
+import { NetworkView } from './network-view.js';
 import type { CheckedAutoencoderStudy } from './options.js';
 import type { Pair } from './pair.js';
 import type { DatasetReconstruction } from './results.js';
@@ -24,11 +26,13 @@ export async function reconstructDataset(
   name: string,
   dataset: Dataset,
   vae: Autoencoder,
+  networks: MeasuringNetworks,
   options: CheckedAutoencoderStudy,
 ): Promise<ReconstructedDataset> {
-  const { images, size, fit, seed, batchSize, signal, onProgress } = options;
+  const { images, size, fit, seed, batchSize, unmentioned, signal, onProgress } = options;
   const similarities = new Similarities();
   const spectra = new SpectrumMeans();
+  const view = new NetworkView(networks, seed);
   const examples = new Examples(options.examples);
   const [digest, patients] = [createHash('sha256'), new Set<string>()];
   const drawn = dataset.filter({ view: 'frontal' }).sample(images, { seed });
@@ -37,6 +41,7 @@ export async function reconstructDataset(
     const pairs = await reconstructed(vae, batch, signal);
     const figures = await similarities.add(pairs, signal);
     await spectra.add(pairs, signal);
+    await view.add(pairs, signal);
     examples.add(pairs, figures);
     for (const { record } of pairs) {
       digest.update(record.id);
@@ -52,6 +57,7 @@ export async function reconstructDataset(
     digest: `sha256:${digest.digest('hex')}`,
     similarity: similarities.summary(),
     spectra: spectra.means(),
+    networks: await view.findings(unmentioned, signal),
     perImage: similarities.images,
   };
   return { result, examples };

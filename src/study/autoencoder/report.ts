@@ -10,6 +10,7 @@ import type {
 } from '../report/report.js';
 import { figure } from '../report/table.js';
 import type { Example } from './examples.js';
+import { networkSections } from './network-sections.js';
 import type { ReconstructedDataset } from './reconstruct-dataset.js';
 import type { AutoencoderStudy } from './results.js';
 import type { Measure } from './similarities.js';
@@ -32,6 +33,7 @@ export function autoencoderReport(study: Study, sets: readonly ReconstructedData
     sections: [
       reading,
       similarityTable(study),
+      ...networkSections(study.datasets),
       similarityPlot(study, 'psnr', 'PSNR, dB'),
       similarityPlot(study, 'ssim', 'SSIM'),
       powerPlot(study),
@@ -47,7 +49,7 @@ const reading: ProseSection = {
   title: 'How to read this page',
   paragraphs: [
     'A latent diffusion model can draw nothing that its autoencoder cannot: what is lost here is lost in every generated image. RMSE is in units of the pixels (0 black, 1 white) and PSNR its logarithm: an error half as large is 6 dB more. SSIM and MS-SSIM compare local structure; 1 is equal.',
-    'None of these measures knows what a finding is. A nodule of a few pixels can vanish and leave all of them almost as they were, so look at the worst images too.',
+    'None of the measures of pixels knows what a finding is. A nodule of a few pixels can vanish and leave all of them almost as they were, so look at the worst images too.',
   ],
 };
 

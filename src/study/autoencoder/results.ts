@@ -1,3 +1,4 @@
+import type { NetworkFindings } from './network-view.js';
 import type { Distribution, ImageFigures, Measure } from './similarities.js';
 import type { Spectra } from './spectra.js';
 
@@ -10,6 +11,8 @@ export interface DatasetReconstruction {
   readonly digest: string;
   readonly similarity: Readonly<Record<Measure, Distribution>>;
   readonly spectra: Spectra;
+  /** Distances and labels, where a classifier or extractors were given. */
+  readonly networks: NetworkFindings;
   /** Each image by itself. */
   readonly perImage: readonly ImageFigures[];
 }

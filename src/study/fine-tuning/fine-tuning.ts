@@ -1,8 +1,10 @@
 import { fitImage, Image, LatentrayError } from '../../index.js';
+import { MeasuredSet, MeasuringNetworks } from '../image-sets.js';
 import { checkedOptions } from '../options.js';
 import { environmentFacts, makeOutput, writeStudy } from '../output.js';
 import { mean } from '../statistics.js';
 import { meanPairwiseSsim } from './diversity.js';
+import { labelsSeen, type PromptProbabilities } from './labels-seen.js';
 import {
   type CheckedFineTuningStudy,
   type FineTuningStudyOptions,
@@ -34,8 +36,9 @@ export interface ShownPrompt {
 }
 
 /**
- * Ways of fine-tuning a pipeline on radiographs, over prompts: diversity, the nearest training image, and
- * images of the same seeds side by side. Trains each variant with `train()`; a study that was stopped goes on
+ * Ways of fine-tuning a pipeline on radiographs, over prompts: diversity, the nearest training image, images of the
+ * same seeds side by side; with a classifier or extractors, Fréchet distances to real images, and whether the
+ * classifier sees what prompts ask for. Trains each variant with `train()`; a study that was stopped goes on
  * where it was. Writes results.json and report.html.
  *
  * @throws `ERR_INVALID_ARG` where a data set has fewer than two frontal images or a patient is in both,
@@ -46,8 +49,9 @@ export async function fineTuning(options: FineTuningStudyOptions): Promise<FineT
   await makeOutput(given.output);
   const size = given.training?.resolution ?? usualResolution;
   const { dataset, heldOut, imagesPerPrompt, signal, images: count, seed } = given;
-  const training = await realImages('dataset', dataset, 0, size, given);
-  const held = await realImages('heldOut', heldOut, imagesPerPrompt, size, given);
+  using networks = await MeasuringNetworks.open(given, given.device, signal);
+  const training = await realImages('dataset', dataset, 0, size, networks, given);
+  const held = await realImages('heldOut', heldOut, imagesPerPrompt, size, networks, given);
   refuseSharedPatients(training, held);
   const variants: VariantResult[] = [];
   const shown: ShownPrompt[] = [];
@@ -55,14 +59,24 @@ export async function fineTuning(options: FineTuningStudyOptions): Promise<FineT
     const ready = await prepareVariant(variant, frontal(dataset, count, seed), given);
     try {
       const prompts: PromptResult[] = [];
-      for (const prompt of given.prompts) {
-        const made = await studyPrompt(variant, prompt, ready, training, size, given);
+      const seen: PromptProbabilities[] = [];
+      for (const { text, labels } of given.prompts) {
+        const made = await studyPrompt(
+          variant,
+          text,
+          ready,
+          { training, held, networks, size },
+          given,
+        );
         prompts.push(made.result);
         shown.push(made.shown);
+        seen.push({ labels, probabilities: made.probabilities });
       }
+      const names = networks.classifier?.labels ?? [];
       const { trainedSteps, finalLoss } = ready;
       const digest = await ready.pipeline.digest();
-      variants.push({ variant, digest, trainedSteps, finalLoss, prompts });
+      const labels = await labelsSeen(names, seen, signal);
+      variants.push({ variant, digest, trainedSteps, finalLoss, prompts, labels });
     } finally {
       ready.pipeline.dispose();
     }
@@ -71,7 +85,7 @@ export async function fineTuning(options: FineTuningStudyOptions): Promise<FineT
   const similarities = nearest.map(({ similarity }) => similarity);
   const study = {
     study: 'fine-tuning' as const,
-    configuration: configurationOf(given, size, training, held),
+    configuration: { ...configurationOf(given, size, training, held), ...(await networks.facts()) },
     randomWeights: given.randomWeights,
     trainingImages: training.records.length,
     heldOutImages: held.records.length,
@@ -79,6 +93,7 @@ export async function fineTuning(options: FineTuningStudyOptions): Promise<FineT
       pairwiseSsim: await meanPairwiseSsim(held.kept, signal),
       nearestTraining: mean(similarities),
       closestTraining: Math.max(...similarities),
+      distances: await training.measured.distances(held.measured, signal),
     },
     variants,
   };
@@ -102,14 +117,25 @@ function refuseSharedPatients(training: RealImages, held: RealImages): void {
   );
 }
 
+/** What images of a prompt are compared with. */
+interface Comparison {
+  readonly training: RealImages;
+  readonly held: RealImages;
+  readonly networks: MeasuringNetworks;
+  readonly size: number;
+}
+
 async function studyPrompt(
   variant: FineTuningVariant,
   prompt: string,
   { pipeline, wording }: ReadyVariant,
-  training: RealImages,
-  size: number,
+  { training, held, networks, size }: Comparison,
   options: CheckedFineTuningStudy,
-): Promise<{ readonly result: PromptResult; readonly shown: ShownPrompt }> {
+): Promise<{
+  readonly result: PromptResult;
+  readonly shown: ShownPrompt;
+  readonly probabilities: readonly Float32Array[];
+}> {
   const { imagesPerPrompt, batchSize, seed, steps, guidanceScale, signal, onProgress } = options;
   const images: Image[] = [];
   for (let start = 0; start < imagesPerPrompt; start += batchSize) {
@@ -124,6 +150,8 @@ async function studyPrompt(
     });
     images.push(...made.images);
   }
+  const measured = new MeasuredSet(networks);
+  await measured.add(images, signal);
   using small = await thumbnails(images, signal);
   const nearest = await nearestOf(small, training.thumbnails, signal);
   const similarities = nearest.map(({ similarity }) => similarity);
@@ -139,7 +167,9 @@ async function studyPrompt(
       pairwiseSsim: await meanPairwiseSsim(images, signal),
       nearestTraining: mean(similarities),
       closestTraining,
+      distances: await measured.distances(held.measured, signal),
     },
+    probabilities: measured.probabilities,
     shown: {
       variant,
       prompt,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Dataset, type TrainConfig } from '../../index.js';
+import { type MeasuringOptions, measuringOptions } from '../image-sets.js';
 import { type StudyOptions, studyOptions } from '../options.js';
 
 /**
@@ -26,8 +27,15 @@ export interface LearnedWord {
   readonly initializer?: string | undefined;
 }
 
+/** A prompt that says what its images are to show, so that a classifier can be asked whether they do. */
+export interface StudiedPrompt {
+  readonly text: string;
+  /** 1 for what the prompt asks for, 0 for what it leaves out, by the classifier's labels. */
+  readonly labels?: Readonly<Record<string, 0 | 1>> | undefined;
+}
+
 /** What {@link fineTuning} is told. */
-export interface FineTuningStudyOptions extends StudyOptions {
+export interface FineTuningStudyOptions extends StudyOptions, MeasuringOptions {
   /** The pipeline's folder. */
   readonly pipeline: string;
   /** Whether its weights are random. @default false */
@@ -46,7 +54,7 @@ export interface FineTuningStudyOptions extends StudyOptions {
   /** How each variant is trained: the options of `train()` that are data, but for what the variant decides. */
   readonly training?: Omit<TrainConfig, 'method' | 'trainable' | 'tokens' | 'resume'> | undefined;
   /** @default the two of arXiv 2210.04133, "A photo of a lung x-ray" without and with a pleural effusion */
-  readonly prompts?: readonly string[] | undefined;
+  readonly prompts?: readonly (string | StudiedPrompt)[] | undefined;
   /** Of each prompt and variant; the same seeds for all. @default 16 */
   readonly imagesPerPrompt?: number | undefined;
   /** Denoising steps. @default 50 */
@@ -58,11 +66,24 @@ export interface FineTuningStudyOptions extends StudyOptions {
   readonly device?: string | undefined;
 }
 
-/** @internal */
-export const studyPrompts = [
-  'A photo of a lung x-ray',
-  'A photo of a lung x-ray with a visible pleural effusion',
+/** @internal CheXpert calls it "Pleural Effusion", NIH "Effusion". */
+export const studyPrompts: readonly StudiedPrompt[] = [
+  { text: 'A photo of a lung x-ray', labels: { 'Pleural Effusion': 0, Effusion: 0 } },
+  {
+    text: 'A photo of a lung x-ray with a visible pleural effusion',
+    labels: { 'Pleural Effusion': 1, Effusion: 1 },
+  },
 ];
+
+const prompt = z
+  .union([
+    z.string(),
+    z.strictObject({
+      text: z.string(),
+      labels: z.record(z.string().min(1), z.literal([0, 1])).default({}),
+    }),
+  ])
+  .transform((given) => (typeof given === 'string' ? { text: given, labels: {} } : given));
 
 // The classes are looked up when options are checked: index.ts, which has them, loads this file too.
 const dataset = z.custom<Dataset>((value) => value instanceof Dataset, 'expected a Dataset');
@@ -71,6 +92,7 @@ const dataset = z.custom<Dataset>((value) => value instanceof Dataset, 'expected
 export const fineTuningStudyOptions = z
   .strictObject({
     ...studyOptions,
+    ...measuringOptions,
     pipeline: z.string().min(1),
     randomWeights: z.boolean().default(false),
     dataset,
@@ -85,7 +107,10 @@ export const fineTuningStudyOptions = z
       })
       .prefault({}),
     training: z.custom<FineTuningStudyOptions['training']>().default({}),
-    prompts: z.array(z.string()).min(1).default(studyPrompts),
+    prompts: z
+      .array(prompt)
+      .min(1)
+      .prefault([...studyPrompts]),
     imagesPerPrompt: z.int().min(2).default(16),
     steps: z.int().positive().default(50),
     guidanceScale: z.number().nonnegative().default(4),

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Dataset, type DatasetRecord, type Image, invalidArgument } from '../../index.js';
+import { MeasuredSet, type MeasuringNetworks } from '../image-sets.js';
 import type { CheckedFineTuningStudy } from './options.js';
 import { thumbnails } from './thumbnails.js';
 
@@ -10,6 +11,7 @@ export interface RealImages {
   /** [N, 1024] */
   readonly thumbnails: Awaited<ReturnType<typeof thumbnails>>;
   readonly digest: string;
+  readonly measured: MeasuredSet;
 }
 
 /** Draws frontal radiographs and brings them to the size that is generated. */
@@ -18,6 +20,7 @@ export async function realImages(
   dataset: Dataset,
   keep: number,
   size: number,
+  networks: MeasuringNetworks,
   { signal, images: count, seed }: CheckedFineTuningStudy,
 ): Promise<RealImages> {
   const records: DatasetRecord[] = [];
@@ -32,8 +35,11 @@ export async function realImages(
   if (records.length < 2) {
     throw invalidArgument(name, 'at least two frontal images', records.length);
   }
+  const measured = new MeasuredSet(networks);
+  await measured.add(images, signal);
   return {
     records,
+    measured,
     kept: images.slice(0, keep),
     thumbnails: await thumbnails(images, signal),
     digest: `sha256:${digest.digest('hex')}`,

@@ -2,23 +2,15 @@ import type { Image } from '../../index.js';
 import type { GridSection, ProseSection, Report, Section, TableSection } from '../report/report.js';
 import { figure } from '../report/table.js';
 import type { ShownPrompt } from './fine-tuning.js';
+import { networkSections } from './network-sections.js';
 import type { FineTuningVariant } from './options.js';
 import type { FineTuningStudy } from './results.js';
+import { variantNames } from './variant-names.js';
 
 type Study = Omit<FineTuningStudy, 'files'>;
 
 /** Seeds that are shown of each prompt. */
 const seedsShown = 3;
-
-const names: Readonly<Record<FineTuningVariant, string>> = {
-  none: 'not trained',
-  'swapped-encoder': 'other encoder',
-  'swapped-encoder-projection': 'other encoder, projection',
-  'textual-inversion': 'textual inversion',
-  lora: 'LoRA',
-  unet: 'U-Net',
-  'unet-text-encoder': 'U-Net + text encoder',
-};
 
 /** The study as a page. */
 export function fineTuningReport(
@@ -37,6 +29,7 @@ export function fineTuningReport(
       : [],
     sections: [
       reading,
+      ...networkSections(study),
       figuresTable(study),
       trainingTable(study),
       ...prompts.map((prompt) => seedGrid(study, shown, prompt)),
@@ -75,7 +68,7 @@ function figuresTable(study: Study): TableSection {
     rows: [
       ...study.variants.flatMap(({ variant, prompts }) =>
         prompts.map((result) => [
-          names[variant],
+          variantNames[variant],
           result.prompt,
           result.images,
           result.pairwiseSsim,
@@ -109,7 +102,7 @@ function trainingTable(study: Study): TableSection {
       { name: 'SHA-256' },
     ],
     rows: study.variants.map(({ variant, trainedSteps, finalLoss, digest }) => [
-      names[variant],
+      variantNames[variant],
       trainedSteps,
       finalLoss,
       digest.slice(7, 19),
@@ -128,7 +121,7 @@ function seedGrid(study: Study, shown: readonly ShownPrompt[], prompt: string): 
   return {
     kind: 'grid',
     title: `“${prompt}”`,
-    columns: study.variants.map(({ variant }) => names[variant]),
+    columns: study.variants.map(({ variant }) => variantNames[variant]),
     rows: Array.from({ length: count }, (_, row) => ({
       label: `seed ${seed + row}`,
       images: study.variants.map(({ variant }) => of(variant)?.images[row] ?? null),
@@ -145,7 +138,7 @@ function closestGrid(study: Study, shown: readonly ShownPrompt[]): Section {
     title: 'Nearest to a training image',
     columns: ['synthetic', 'real, of the training set'],
     rows: shown.map(({ variant, prompt, closest: { generated, training, similarity } }) => ({
-      label: `${names[variant]}, “${prompt}”: ${figure(similarity, 3)}`,
+      label: `${variantNames[variant]}, “${prompt}”: ${figure(similarity, 3)}`,
       images: [generated, training],
     })),
     n: `1 of ${study.variants[0]?.prompts[0]?.images ?? 0} images for each variant and prompt`,

@@ -1,3 +1,5 @@
+import type { SetDistance } from '../image-sets.js';
+import type { LabelSeen } from './labels-seen.js';
 import type { FineTuningVariant } from './options.js';
 
 /** What one variant makes of one prompt. */
@@ -12,6 +14,8 @@ export interface PromptResult {
   readonly nearestTraining: number;
   /** … and at most. */
   readonly closestTraining: number;
+  /** To held-out real images, in the features of each network that was given. */
+  readonly distances: readonly SetDistance[];
 }
 
 /** What one way of fine-tuning gives. */
@@ -22,6 +26,8 @@ export interface VariantResult {
   /** Of the last step; null where nothing was trained. */
   readonly finalLoss: number | null;
   readonly prompts: readonly PromptResult[];
+  /** Whether a classifier sees what prompts ask for, for labels that they say something of. */
+  readonly labels: readonly LabelSeen[];
 }
 
 /** What {@link fineTuning} finds. */
@@ -36,6 +42,8 @@ export interface FineTuningStudy {
     readonly pairwiseSsim: number;
     readonly nearestTraining: number;
     readonly closestTraining: number;
+    /** Of real training images to held-out ones. */
+    readonly distances: readonly SetDistance[];
   };
   readonly variants: readonly VariantResult[];
   /** The page and the figures, on disk. */

@@ -34,9 +34,9 @@ export async function prepareVariant(
     case 'swapped-encoder':
       return { ...asIs, pipeline: await load(folder, { textEncoder }) };
     case 'swapped-encoder-projection': {
-      const pipeline = await load(folder, { textEncoder, textProjection: 'mlp' });
+      using pipeline = await load(folder, { textEncoder, textProjection: 'mlp' });
       const run = await trained(variant, data, options, { pipeline, method: 'projection' });
-      return { ...asIs, ...run.facts, pipeline };
+      return { ...asIs, ...run.facts, pipeline: await load(run.result) };
     }
     case 'textual-inversion': {
       const { token, initializer } = learnedWord;

@@ -176,16 +176,17 @@ DenseNet::DenseNet(const DenseNetOptions& options)
 
 Tensor DenseNet::prepare(const Tensor& pixels) const {
   check_pixels(pixels);
-  const auto as_weights = classifier_->weight.options();
-  Tensor x = middle_square(pixels.to(as_weights));
+  const auto dtype = classifier_->weight.scalar_type();
+  // In float32: bfloat16 has too few digits for bytes, and no antialiased resize.
+  Tensor x = middle_square(pixels.to(classifier_->weight.device(), at::kFloat));
   const bool is_grey = options_.in_channels == 1;
   if (is_grey) x = grey(x);
   x = at::_upsample_bilinear2d_aa(x, {kDenseNetSide, kDenseNetSide}, false);  // [N, C, 224, 224]
-  if (is_grey) return x * 2048 - 1024;
+  if (is_grey) return (x * 2048 - 1024).to(dtype);
   const auto per_channel = [&](const std::array<double, 3>& values) {
-    return at::tensor(at::ArrayRef<double>(values), as_weights).view({1, 3, 1, 1});
+    return at::tensor(at::ArrayRef<double>(values), x.options()).view({1, 3, 1, 1});
   };
-  return (x - per_channel(kImageNetMean)) / per_channel(kImageNetDeviation);
+  return ((x - per_channel(kImageNetMean)) / per_channel(kImageNetDeviation)).to(dtype);
 }
 
 std::map<std::string, Tensor> DenseNet::forward(const Tensor& prepared) {

@@ -114,10 +114,12 @@ ResNet::ResNet(const ResNetOptions& options)
 
 Tensor ResNet::prepare(const Tensor& pixels) const {
   check_pixels(pixels);
-  Tensor x = middle_square(pixels.to(fc_->weight.options()));
+  // In float32: bfloat16 has no antialiased resize.
+  Tensor x = middle_square(pixels.to(fc_->weight.device(), at::kFloat));
   x = options_.num_channels == 1 ? grey(x) : x.expand({-1, 3, -1, -1});
   x = at::_upsample_bilinear2d_aa(x, {options_.image_size, options_.image_size}, false);
-  return (x - 0.5) / 0.25;  // [N, num_channels, image_size, image_size]
+  return ((x - 0.5) / 0.25)
+      .to(fc_->weight.scalar_type());  // [N, num_channels, image_size, image_size]
 }
 
 std::map<std::string, Tensor> ResNet::forward(const Tensor& prepared) {

@@ -27,7 +27,14 @@ import {
   trainClassifierOptions,
 } from './train-classifier-options.js';
 
-type Run = ClassifierRun & { readonly config: ClassifierTrainConfig };
+/** What images are read with, and the network trained. */
+interface Reading {
+  readonly config: ClassifierTrainConfig;
+  readonly kept: KeptPixels;
+  readonly signal: AbortSignal | undefined;
+}
+
+type Run = ClassifierRun & Reading;
 
 /**
  * Trains a small residual network to tell labels: binary cross-entropy for each, positives weighed against how
@@ -50,13 +57,14 @@ export async function trainClassifier(
   const records = await recordsOf(options.dataset, config);
   const parts = classifierParts(records, config);
   const labels = learnableLabels(parts.train, config.labels);
-  using train = await openPart(parts.train, labels, config, signal);
-  using validation = await openPart(parts.validation, labels, config, signal);
+  const reading = { config, kept: new KeptPixels(), signal };
+  using train = await openPart(parts.train, labels, reading);
+  using validation = await openPart(parts.validation, labels, reading);
   using classifier = await Classifier.create(
     { labels, ...config.network },
     { seed: config.seed, device, signal },
   );
-  const run = { classifier, config, signal };
+  const run = { ...reading, classifier };
   const writeRun = (more: object) =>
     writeFileAtomically(
       join(output, 'run.json'),
@@ -112,15 +120,11 @@ async function recordsOf(
 function openPart(
   records: readonly ClassifierRecord[],
   labels: readonly string[],
-  { network, dataloaderNumWorkers }: ClassifierTrainConfig,
-  signal: AbortSignal | undefined,
+  { config, kept, signal }: Reading,
 ): Promise<ClassifierData> {
+  const { network, dataloaderNumWorkers: concurrency } = config;
   const size = network.image_size;
-  const kept = new KeptPixels();
-  return ClassifierData.open(records, labels, {
-    ...{ size, kept, signal },
-    concurrency: dataloaderNumWorkers,
-  });
+  return ClassifierData.open(records, labels, { size, concurrency, kept, signal });
 }
 
 async function trainEpochs(
@@ -161,7 +165,7 @@ async function measureTest(
   labels: readonly string[],
 ): Promise<ClassifierReport | undefined> {
   if (records.length === 0) return undefined;
-  using part = await openPart(records, labels, run.config, run.signal);
+  using part = await openPart(records, labels, run);
   return await measure(run, part, true); // the part is closed after
 }
 

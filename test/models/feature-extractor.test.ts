@@ -103,6 +103,8 @@ t.test(
     const rough = await half.forward(pixels);
     t.equal(rough.features.dtype, 'float32');
     t.ok((await relativeError(rough.features, found.features)) < 2e-2, 'bfloat16');
+    const resized = await half.forward(grey);
+    t.ok((await relativeError(resized.features, one.features)) < 2e-2, 'bfloat16, resized');
 
     async function misuse(of: FeatureExtractor, weights: string): Promise<void> {
       const nan = Tensor.full([1, 1, 8, 8], Number.NaN);

@@ -128,6 +128,9 @@ t.test('a classifier saves, loads and refuses what it cannot see', async (t) => 
   const [own, others] = [await classifier.forward(clamped), await loaded.forward(clamped)];
   t.equal(await relativeError(others.logits, own.logits), 0);
   t.same(own.probabilities.shape, [2, 2]);
+  using half = await Classifier.load(folder, { dtype: 'bfloat16' });
+  const rough = await half.forward(clamped);
+  t.ok((await relativeError(rough.features, own.features)) < 2e-2, 'bfloat16');
   const outside = await clamped.mul(4);
   await t.rejects(classifier.forward(outside), { code: 'ERR_INVALID_ARG', message: /0 to 1/ });
   await t.rejects(classifier.forward(Tensor.zeros([2, 2, 8, 8])), { code: 'ERR_SHAPE' });

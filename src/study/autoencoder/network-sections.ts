@@ -30,14 +30,14 @@ function distanceTable(sets: readonly DatasetReconstruction[]): Section[] {
         { name: 'reconstructed' },
         { name: 'images', digits: 0 },
         { name: 'real halves' },
-        { name: 'real and reconstructed halves' },
-        { name: 'images of a half', digits: 0 },
+        { name: 'crossed halves' },
+        { name: 'of a half', digits: 0 },
         { name: 'features', digits: 0 },
       ],
       rows,
       n: sizes(sets),
       caveat:
-        'Reconstructed: originals against their own reconstructions. Real halves: originals of half of the patients against those of the other half, which is what distance comes to where nothing was done; compare it with real and reconstructed halves, which has as many images. The fewer images, the larger the distance, and with fewer images than features none of these figures is comparable with one from another number of images.',
+        'Reconstructed: originals against their own reconstructions. Real halves: originals of half of the patients against those of the other half, which is what distance comes to where nothing was done; compare it with crossed halves, originals of one half against reconstructions of the other, which has as many images. The fewer images, the larger the distance, and with fewer images than features none of these figures is comparable with one from another number of images.',
     },
   ];
 }
@@ -66,8 +66,8 @@ function labelTable(sets: readonly DatasetReconstruction[]): Section[] {
         { name: 'label' },
         { name: 'with', digits: 0 },
         { name: 'without', digits: 0 },
-        { name: 'AUROC, originals' },
-        { name: 'reconstructions' },
+        { name: 'AUROC before' },
+        { name: 'after' },
         { name: 'difference' },
         { name: '95 %, from' },
         { name: 'to' },

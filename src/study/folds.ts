@@ -22,6 +22,11 @@ export function foldsOf(groups: readonly string[], count: number, seed: number):
   return folds;
 }
 
+/** Which half a group falls into, whatever others there are. */
+export function halfOf(group: string, seed: number): 0 | 1 {
+  return Number.parseInt(rank(group, seed).slice(0, 1), 16) < 8 ? 0 : 1;
+}
+
 /** The order of groups: the seed's and the name's, whatever order they come in. */
 function rank(group: string, seed: number): string {
   return createHash('sha256').update(`${seed}\0${group}`).digest('hex');

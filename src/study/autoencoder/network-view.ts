@@ -1,5 +1,5 @@
-import { hashFraction } from '../../data/record.js';
 import { type Labels, metrics } from '../../index.js';
+import { halfOf } from '../folds.js';
 import { MeasuredSet, type MeasuringNetworks, type SetDistance } from '../image-sets.js';
 import { labelValue, type Unmentioned, usableLabels } from '../labels.js';
 import type { Pair } from './pair.js';
@@ -58,7 +58,7 @@ export class NetworkView {
 
   async add(pairs: readonly Pair[], signal: AbortSignal | undefined): Promise<void> {
     for (const [index, half] of this.#halves.entries()) {
-      const own = pairs.filter(({ record }) => this.#halfOf(record.patient) === index);
+      const own = pairs.filter(({ record }) => halfOf(record.patient, this.#seed) === index);
       await half.originals.add(
         own.map(({ original }) => original),
         signal,
@@ -99,10 +99,6 @@ export class NetworkView {
       labels.push(await keptOf(label, truth, scores(originals), scores(restored), signal));
     }
     return { distances, labels };
-  }
-
-  #halfOf(patient: string): number {
-    return hashFraction('study half', this.#seed, patient) < 0.5 ? 0 : 1;
   }
 }
 

@@ -3,8 +3,8 @@
 //   node models/recipe/quality.mjs DATA WORK [--model models/default] [--guidance 4] [--steps 25]
 //
 // DATA is the folder with metadata.jsonl. WORK keeps the classifier and the images, so that a run that was stopped goes
-// on. Prints the figures, and writes them to WORK/quality.json. `--split val --only distances` is what a checkpoint or
-// a guidance is chosen by.
+// on. Prints the figures, and writes them to WORK/quality.json. `--split val --only generated` is what a checkpoint or
+// a guidance is chosen by; `--every 3` looks at a third of the images.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,6 +31,7 @@ const { positionals, values } = parseArgs({
     steps: { type: 'string', default: '25' },
     split: { type: 'string', default: 'test' },
     only: { type: 'string' },
+    every: { type: 'string', default: '1' },
   },
 });
 const [data, work] = positionals;
@@ -62,12 +63,14 @@ const rows = readFileSync(join(data, 'metadata.jsonl'), 'utf8')
   .split('\n')
   .map((line) => JSON.parse(line));
 const trained = rows.filter(({ split }) => split === 'train');
-const held = rows.filter(({ split }) => split === values.split);
+const held = rows
+  .filter(({ split }) => split === values.split)
+  .filter((_, n) => n % Number(values.every) === 0);
 
 const classifier = await openClassifier();
 const pipeline = await Pipeline.load(values.model);
-const images = { held: await realImages(held), trained: await realImages(trained) };
-const features = { held: await featuresOf(images.held), trained: await featuresOf(images.trained) };
+const images = { held: await realImages(held) };
+const features = { held: await featuresOf(images.held) };
 const made = await generated(
   'captions',
   held.map(({ text }) => text),
@@ -75,8 +78,12 @@ const made = await generated(
 const madeFeatures = await featuresOf(made);
 
 const found = { split: values.split, model: await pipeline.digest(), ...generation };
-found.frechet = await distances();
-if (values.only !== 'distances') {
+if (values.only === 'generated') {
+  found.frechet = { n: held.length, generated: await distance(madeFeatures) };
+} else {
+  images.trained = await realImages(trained);
+  features.trained = await featuresOf(images.trained);
+  found.frechet = await distances();
   found.reconstruction = await reconstructions();
   found.agreement = await agreement();
   found.nearest = await nearestTraining();
@@ -137,10 +144,8 @@ async function featuresOf(of) {
 
 /** An image of each prompt, its seed its number; those of an earlier start are read. */
 async function generated(name, prompts) {
-  const folder = join(
-    work,
-    `${name}-${values.split}-${generation.guidanceScale}-${generation.steps}`,
-  );
+  const { guidanceScale, steps } = generation;
+  const folder = join(work, [name, values.split, values.every, guidanceScale, steps].join('-'));
   mkdirSync(folder, { recursive: true });
   const all = [];
   for (let first = 0; first < prompts.length; first += 4) {
@@ -160,10 +165,13 @@ async function generated(name, prompts) {
   return all;
 }
 
+/** To the held-out real images. */
+async function distance(others) {
+  const [real, set] = [await statistics(features.held), await statistics(others)];
+  return (await metrics.frechetDistance(real, set)).value;
+}
+
 async function distances() {
-  const real = await statistics(features.held);
-  const distance = async (others) =>
-    (await metrics.frechetDistance(real, await statistics(others))).value;
   const floors = [];
   for (let draw = 0; draw < floorDraws; draw++) {
     floors.push(await distance(sample(features.trained, held.length, draw)));

@@ -74,12 +74,12 @@ export function registerAugmentCommand(program: Command): void {
     .option('--seed <n>', 'all seeds follow from it', integer, 0)
     .option(
       '-s, --steps <n>',
-      'denoising steps (default: 50; 25 with the default model)',
+      `denoising steps (default: 50; ${defaultModelSettings.steps} with the default model)`,
       positiveInteger,
     )
     .option(
       '-g, --guidance <scale>',
-      'classifier-free guidance; 1 is none (default: 7.5; 4 with the default model)',
+      `classifier-free guidance; 1 is none (default: 7.5; ${defaultModelSettings.guidanceScale} with the default model)`,
       number,
     )
     .option('-n, --negative <text>', 'what to stay away from', '')

@@ -60,10 +60,14 @@ export function registerGenerateCommand(program: Command): void {
       'a pipeline in the diffusers layout, or a checkpoint file (default: the one of the package)',
     )
     .option('-n, --negative <text>', 'what to stay away from', '')
-    .option('-s, --steps <n>', 'denoising steps (default: 50; 25 with the default model)', integer)
+    .option(
+      '-s, --steps <n>',
+      `denoising steps (default: 50; ${defaultModelSettings.steps} with the default model)`,
+      integer,
+    )
     .option(
       '-g, --guidance <scale>',
-      'classifier-free guidance; 1 is none (default: 7.5; 4 with the default model)',
+      `classifier-free guidance; 1 is none (default: 7.5; ${defaultModelSettings.guidanceScale} with the default model)`,
       number,
     )
     .option('--seed <n,…>', 'one seed for the batch, or one an image', seeds)

@@ -82,7 +82,8 @@ export class Pipeline {
 
   /**
    * Loads the small model that comes with the package: 256 × 256 px frontal chest radiographs from a sentence, trained
-   * on public data (models/default/README.md). For research, not for diagnosis. 25 steps and a guidance of 4 suit it.
+   * on public data (models/default/README.md). For research, not for diagnosis.
+   * `defaultModelSettings` are the steps and the guidance that suit it.
    *
    * @param options As {@link load}'s: a device, a dtype, other parts.
    * @throws `ERR_MODEL_NOT_FOUND` where the package was installed without its models.

@@ -12,25 +12,15 @@ import { aurocIntervals } from '../../src/study/augmentation/auroc-intervals.js'
 import { changed, changeOf } from '../../src/study/augmentation/classical-augmentation.js';
 import { conclusionOf, sentenceOf, verdictOf } from '../../src/study/augmentation/verdict.js';
 import { type RealRow, writeRealFolder } from '../support/augment-data.js';
+import { massPicture } from '../support/mass-picture.js';
 import { toyTrainer } from '../support/toy-trainer.js';
-
-/** Noise that follows from the number, and for a mass a brighter quarter. */
-function picture(n: number, mass: boolean, contrast: number): Image {
-  let state = 12345 + n;
-  const pixels = Float32Array.from({ length: 256 }, (_, at) => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
-    const inside = at % 16 < 8 && at < 128;
-    return 0.2 + (0.4 * state) / 2 ** 32 + (mass && inside ? contrast : 0);
-  });
-  return Image.fromPixels(pixels, { width: 16, height: 16, channels: 1 });
-}
 
 function rows(from: number, count: number, contrast: number, more: object = {}): RealRow[] {
   return Array.from({ length: count }, (_, n) => {
     const mass = n % 2 === 0;
     const labels = { Mass: mass ? 1 : 0 };
     return {
-      image: picture(from + n, mass, contrast),
+      image: massPicture(from + n, mass, contrast),
       labels,
       patient_id: `p${from + n}`,
       ...more,

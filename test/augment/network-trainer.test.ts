@@ -3,32 +3,22 @@ import t from 'tap';
 import {
   type ClassifierTraining,
   evaluateAugmentation,
-  Image,
+  type Image,
   type LabelledImage,
   type NetworkTrainerOptions,
   networkTrainer,
 } from '../../src/index.js';
 import { writeRealFolder } from '../support/augment-data.js';
+import { massPicture } from '../support/mass-picture.js';
 
 const network = { image_size: 16, embedding_size: 8, hidden_sizes: [8, 16], depths: [1, 1] };
 const small = { network, steps: 30, batchSize: 8, learningRate: 0.01 };
-
-/** Grey noise, for a mass with a bright quarter. */
-function picture(n: number, mass: boolean): Image {
-  let state = 12345 + n;
-  const pixels = Float32Array.from({ length: 256 }, (_, at) => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
-    const inside = at % 16 < 8 && at < 128;
-    return 0.2 + (0.4 * state) / 2 ** 32 + (mass && inside ? 0.3 : 0);
-  });
-  return Image.fromPixels(pixels, { width: 16, height: 16, channels: 1 });
-}
 
 function images(from: number, count: number): LabelledImage[] {
   return Array.from({ length: count }, (_, n) => {
     const mass = n % 2 === 0;
     const labels = { Mass: mass ? 1 : 0 } as const;
-    return { id: `${from + n}`, image: picture(from + n, mass), labels, synthetic: false };
+    return { id: `${from + n}`, image: massPicture(from + n, mass), labels, synthetic: false };
   });
 }
 

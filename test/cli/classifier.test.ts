@@ -5,27 +5,16 @@ import {
   classifierTrainConfig,
   type EvaluateClassifierOptions,
   evaluateClassifier,
-  Image,
 } from '../../src/index.js';
 import { writeRealFolder } from '../support/augment-data.js';
 import { latentray } from '../support/command-line.js';
+import { massPicture } from '../support/mass-picture.js';
 
 const small = '{ image_size: 16, embedding_size: 4, hidden_sizes: [4, 8], depths: [1, 1] }';
 
-/** Grey noise, for a mass with a bright quarter. */
-function picture(n: number, mass: boolean): Image {
-  let state = 12345 + n;
-  const pixels = Float32Array.from({ length: 256 }, (_, at) => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
-    const inside = at % 16 < 8 && at < 128;
-    return 0.2 + (0.4 * state) / 2 ** 32 + (mass && inside ? 0.3 : 0);
-  });
-  return Image.fromPixels(pixels, { width: 16, height: 16, channels: 1 });
-}
-
 const rows = (from: number, count: number, split: string, source = 'here') =>
   Array.from({ length: count }, (_, n) => ({
-    image: picture(from + n, n % 2 === 0),
+    image: massPicture(from + n, n % 2 === 0),
     labels: n % 2 === 0 ? ['Mass'] : [],
     ...{ split, source, patient_id: `p${from + n}` },
   }));
@@ -105,7 +94,12 @@ t.test('evaluateClassifier: misuse', async (t) => {
     const options = { ...given, ...more } as EvaluateClassifierOptions;
     await t.rejects(evaluateClassifier(options), { code: 'ERR_INVALID_ARG' });
   }
-  const record = { id: 'a', patient: 'a', image: picture(1, true), labels: { Mass: 1 } as const };
+  const record = {
+    id: 'a',
+    patient: 'a',
+    image: massPicture(1, true),
+    labels: { Mass: 1 } as const,
+  };
   const signal = AbortSignal.abort(new Error('enough'));
   await t.rejects(evaluateClassifier({ ...given, dataset: [record], signal }), {
     message: 'enough',

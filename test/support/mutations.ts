@@ -57,13 +57,16 @@ export async function surviveMutations<Content extends string | Buffer>(
   t.comment(`${JSON.stringify(counts)} in ${Math.round(performance.now() - startedAt)} ms`);
 }
 
-/** Whether the file was refused. A second try tells a slow file from a collection of garbage. */
+/** Tries of a file that was slow: a slow one stays slow, garbage is not collected every time. */
+const mostTries = 3;
+
+/** Whether the file was refused. */
 async function attempt(
   read: () => Promise<unknown>,
   { codes, maxCpuMs = defaultCpuMs }: Pick<MutatedFile<never>, 'codes' | 'maxCpuMs'>,
 ): Promise<boolean> {
   let cpuMs = 0;
-  for (let tries = 0; tries < 2; ++tries) {
+  for (let tries = 0; tries < mostTries; ++tries) {
     const start = process.cpuUsage();
     const refused = await isRefused(read, codes);
     const { user, system } = process.cpuUsage(start);

@@ -61,9 +61,9 @@ function figuresTable(study: Study): TableSection {
       { name: 'variant' },
       { name: 'prompt' },
       { name: 'images', digits: 0 },
-      { name: 'SSIM of two images' },
-      { name: 'nearest training image, mean' },
-      { name: 'nearest training image, closest' },
+      { name: 'SSIM of two' },
+      { name: 'nearest, mean' },
+      { name: 'nearest, closest' },
     ],
     rows: [
       ...study.variants.flatMap(({ variant, prompts }) =>
@@ -87,7 +87,7 @@ function figuresTable(study: Study): TableSection {
     ],
     n: `${study.trainingImages} training images, ${study.heldOutImages} held out`,
     caveat:
-      'SSIM of two images of one prompt: above that of real images, the variant repeats itself. Nearest training image: correlation of 32 × 32 pixels, where 1 is a copy. Radiographs are alike by nature, so compare with the last row: a variant that lies above it may have learned images by heart. A copy that is shifted or mirrored is not found this way.',
+      'SSIM of two images of one prompt: above that of real images, the variant repeats itself. Nearest: the training image that is most like an image, by the correlation of 32 × 32 pixels, where 1 is a copy; on average, and the closest. Radiographs are alike by nature, so compare with the last row: a variant that lies above it may have learned images by heart. A copy that is shifted or mirrored is not found this way.',
   };
 }
 

@@ -1,6 +1,6 @@
 // The figures of the default model's card, on the test split, which nothing was trained or chosen on.
 //
-//   node models/recipe/quality.mjs DATA WORK [--model models/default] [--guidance 4] [--steps 25]
+//   node models/recipe/quality.mjs DATA WORK [--model models/default] [--guidance 2] [--steps 25]
 //
 // DATA is the folder with metadata.jsonl. WORK keeps the classifier and the images, so that a run that was stopped goes
 // on. Prints the figures, and writes them to WORK/quality.json. `--split val --only generated` is what a checkpoint or
@@ -27,7 +27,7 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     model: { type: 'string', default: join(root, 'models/default') },
-    guidance: { type: 'string', default: '4' },
+    guidance: { type: 'string', default: '2' },
     steps: { type: 'string', default: '25' },
     split: { type: 'string', default: 'test' },
     only: { type: 'string' },

@@ -5,4 +5,4 @@ import { packageRoot } from '../native/package-root.js';
 export const defaultModelFolder = join(packageRoot, 'models', 'default');
 
 /** What suits the default model where a caller says nothing: fewer steps and less guidance than a large one. */
-export const defaultModelSettings = { steps: 25, guidanceScale: 4 } as const;
+export const defaultModelSettings = { steps: 25, guidanceScale: 2 } as const;
